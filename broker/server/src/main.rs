@@ -1,3 +1,3 @@
-//! Entry point.
+//! `gregor-broker`.
 
 fn main() {}
