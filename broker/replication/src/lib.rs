@@ -1,1 +1,26 @@
-//! gregor-replication.
+//! Replication: leader and follower roles, ISR and high watermark, fetchers, fetch sessions, and the waiting of produce and fetch.
+//!
+//! [`ReplicaManager`] is the whole as the server sees it. What decides is pure ([`partition`], [`fetch_session`], [`fetcher`],
+//! [`alter_partition`]); what acts is thin. Nothing here knows ZooKeeper or client sockets: what replication needs of
+//! its broker it asks for by the traits of [`environment`].
+
+pub mod alter_partition;
+mod config;
+pub mod environment;
+mod error;
+pub mod fetch_session;
+pub mod fetcher;
+mod manager;
+pub mod partition;
+
+pub use config::{ReplicaProtocol, ReplicationConfig};
+pub use environment::{
+    AuthorityError, IsrAuthority, LeaderEndpoint, LeaderEndpoints, LeaderUnreachable, ReplicaEnvironment,
+    ThrottledReplicas,
+};
+pub use error::{DeleteRecordsFailure, FetchError, ListOffsetsError, PartitionError, ProduceError};
+pub use manager::{
+    EpochEnd, FetchParams, FetchPartition, FetchRequester, FetchedPartition, PartitionRecords,
+    PartitionStatus, ProduceParams, ReplicaManager, RequiredAcks, RoleChanges, StaleControllerEpoch,
+};
+pub use partition::replica_selector::ReplicaSelector;

@@ -1,0 +1,1 @@
+//! Asking the controller to change ISRs, one request at a time (`AlterPartitionManager`).
