@@ -1,0 +1,106 @@
+//! A small switched network of Linux network namespaces, so that one broker can be cut off: its packets vanish, as when a
+//! switch port dies, and no connection is reset. Needs root.
+
+use anyhow::{Result, bail};
+use std::process::Command;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+static NEXT_SUBNET: AtomicU8 = AtomicU8::new(0);
+
+/// A bridge on the host with one namespace per port. Gone when dropped.
+#[derive(Debug)]
+pub struct Network {
+    bridge: String,
+    subnet: u8,
+    ports: Vec<Port>,
+}
+
+#[derive(Debug)]
+struct Port {
+    namespace: String,
+    host_end: String,
+}
+
+impl Network {
+    /// Makes the bridge and `ports` namespaces attached to it.
+    pub fn new(ports: u8) -> Result<Network> {
+        // Another test process may use the first subnets: start at a place of our own and take the first that is free.
+        let first = (std::process::id() % 200) as u8;
+        for _ in 0..200 {
+            let subnet = (first.wrapping_add(NEXT_SUBNET.fetch_add(1, Ordering::Relaxed))) % 200;
+            let bridge = format!("gregor{subnet}");
+            if ip(&["link", "add", &bridge, "type", "bridge"]).is_ok() {
+                let mut network = Network { bridge, subnet, ports: Vec::new() };
+                network.configure(ports)?;
+                return Ok(network);
+            }
+        }
+        bail!("cannot make a network bridge: not root, or the kernel has none")
+    }
+
+    fn configure(&mut self, ports: u8) -> Result<()> {
+        ip(&["addr", "add", &format!("{}/24", self.host_address()), "dev", &self.bridge])?;
+        ip(&["link", "set", &self.bridge, "up"])?;
+        for index in 0..ports {
+            let namespace = format!("gregor{}-{index}", self.subnet);
+            let host_end = format!("gregor{}p{index}", self.subnet);
+            ip(&["netns", "add", &namespace])?;
+            self.ports.push(Port { namespace: namespace.clone(), host_end: host_end.clone() });
+            ip(&["link", "add", &host_end, "type", "veth", "peer", "name", "eth0", "netns", &namespace])?;
+            ip(&["link", "set", &host_end, "master", &self.bridge, "up"])?;
+            let address = format!("{}/24", self.address(index));
+            ip(&["-n", &namespace, "addr", "add", &address, "dev", "eth0"])?;
+            ip(&["-n", &namespace, "link", "set", "eth0", "up"])?;
+            ip(&["-n", &namespace, "link", "set", "lo", "up"])?;
+        }
+        Ok(())
+    }
+
+    /// The host's address on the bridge: where ZooKeeper and the clients are.
+    pub fn host_address(&self) -> String {
+        format!("10.231.{}.254", self.subnet)
+    }
+
+    /// The address inside namespace `index`.
+    pub fn address(&self, index: u8) -> String {
+        format!("10.231.{}.{}", self.subnet, index + 1)
+    }
+
+    /// The name of namespace `index`.
+    pub fn namespace(&self, index: u8) -> String {
+        self.ports[usize::from(index)].namespace.clone()
+    }
+
+    /// Pulls the plug of namespace `index`: packets go nowhere, both ways, and nobody is told.
+    pub fn cut(&self, index: u8) -> Result<()> {
+        ip(&["link", "set", &self.ports[usize::from(index)].host_end, "nomaster"])
+    }
+
+    /// Plugs it in again.
+    pub fn join(&self, index: u8) -> Result<()> {
+        ip(&["link", "set", &self.ports[usize::from(index)].host_end, "master", &self.bridge])
+    }
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        for port in &self.ports {
+            let _ = ip(&["netns", "del", &port.namespace]);
+            let _ = ip(&["link", "del", &port.host_end]);
+        }
+        let _ = ip(&["link", "del", &self.bridge]);
+    }
+}
+
+/// Whether this process may make namespaces; tests that need them say so and do nothing where it may not.
+pub fn available() -> bool {
+    Network::new(1).is_ok()
+}
+
+fn ip(args: &[&str]) -> Result<()> {
+    let output = Command::new("ip").args(args).output()?;
+    if !output.status.success() {
+        bail!("ip {}: {}", args.join(" "), String::from_utf8_lossy(&output.stderr).trim());
+    }
+    Ok(())
+}

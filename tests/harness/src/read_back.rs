@@ -1,0 +1,73 @@
+//! Reading a topic back, and comparing it with what was acknowledged.
+
+use crate::load::Acknowledged;
+use anyhow::{Context as _, Result, bail, ensure};
+use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::KafkaError;
+use rdkafka::message::Message as _;
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+/// Payloads by partition and offset.
+pub type Topic = BTreeMap<i32, BTreeMap<i64, String>>;
+
+/// Reads `partitions` partitions of `topic` from the beginning to the end.
+pub async fn read_topic(bootstrap: &str, topic: &str, partitions: i32) -> Result<Topic> {
+    let (bootstrap, topic) = (bootstrap.to_owned(), topic.to_owned());
+    tokio::task::spawn_blocking(move || read_blocking(&bootstrap, &topic, partitions)).await?
+}
+
+fn read_blocking(bootstrap: &str, topic: &str, partitions: i32) -> Result<Topic> {
+    let consumer: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", bootstrap)
+        // librdkafka wants a name, though no group is joined and nothing is committed.
+        .set("group.id", "gregor-harness")
+        .set("enable.auto.commit", "false")
+        .set("enable.partition.eof", "true")
+        .set("check.crcs", "true")
+        .set("reconnect.backoff.max.ms", "500")
+        .create()?;
+    let mut assignment = TopicPartitionList::new();
+    for partition in 0..partitions {
+        assignment.add_partition_offset(topic, partition, Offset::Beginning)?;
+    }
+    consumer.assign(&assignment)?;
+    let mut found: Topic = (0..partitions).map(|partition| (partition, BTreeMap::new())).collect();
+    let mut unfinished: BTreeSet<i32> = (0..partitions).collect();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !unfinished.is_empty() {
+        ensure!(Instant::now() < deadline, "reading {topic} took too long; unfinished: {unfinished:?}");
+        match consumer.poll(Duration::from_millis(200)) {
+            None => {}
+            Some(Ok(message)) => {
+                let payload = String::from_utf8_lossy(message.payload().unwrap_or_default()).into_owned();
+                found.entry(message.partition()).or_default().insert(message.offset(), payload);
+            }
+            Some(Err(KafkaError::PartitionEOF(partition))) => drop(unfinished.remove(&partition)),
+            Some(Err(KafkaError::MessageConsumption(code))) => println!("reading {topic}: {code} (retried)"),
+            Some(Err(error)) => return Err(error).context("reading back"),
+        }
+    }
+    Ok(found)
+}
+
+/// Fails unless every acknowledged message is exactly where it was acknowledged, and offsets have no gaps.
+pub fn check_acknowledged(acknowledged: &[Acknowledged], topic: &Topic) -> Result<()> {
+    for Acknowledged { partition, offset, payload } in acknowledged {
+        match topic.get(partition).and_then(|messages| messages.get(offset)) {
+            Some(found) if found == payload => {}
+            found => bail!("acknowledged at {partition}/{offset}: {payload:?}; read there: {found:?}"),
+        }
+    }
+    for (partition, messages) in topic {
+        let count = messages.len() as i64;
+        ensure!(
+            messages.keys().copied().eq(0..count),
+            "partition {partition} has {count} messages, the last at {:?}: a gap",
+            messages.keys().next_back()
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,115 @@
+//! What ZooKeeper holds, read with a client of our own and plain JSON: an independent look at what brokers wrote.
+
+use anyhow::{Context as _, Result};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use std::time::Duration;
+use zookeeper_client::{Client, Error};
+
+/// Long enough that no test's ZooKeeper outage ends it.
+const SESSION_TIMEOUT: Duration = Duration::from_secs(40);
+
+/// A view of the znodes below the cluster's chroot.
+#[derive(Debug)]
+pub struct Znodes {
+    client: Client,
+    chroot: String,
+}
+
+/// `/brokers/topics/<topic>/partitions/<partition>/state`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct PartitionState {
+    /// The leader, or -1.
+    pub leader: i32,
+    /// Counts leader elections.
+    pub leader_epoch: i32,
+    /// The in-sync replicas.
+    pub isr: Vec<i32>,
+    /// The epoch of the controller that wrote this.
+    pub controller_epoch: i32,
+}
+
+/// `/brokers/topics/<topic>`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct TopicAssignment {
+    /// Replicas by partition; the first is the preferred leader.
+    pub partitions: std::collections::BTreeMap<String, Vec<i32>>,
+}
+
+#[derive(Deserialize)]
+struct ControllerNode {
+    brokerid: i32,
+}
+
+impl Znodes {
+    /// Connects to `connect` (hosts, then a chroot if any).
+    pub async fn connect(connect: &str) -> Result<Znodes> {
+        let (hosts, chroot) = match connect.split_once('/') {
+            Some((hosts, path)) => (hosts, format!("/{path}")),
+            None => (connect, String::new()),
+        };
+        let connector = Client::connector().with_session_timeout(SESSION_TIMEOUT);
+        let client = connector.connect(hosts).await.context("connecting to ZooKeeper")?;
+        Ok(Znodes { client, chroot })
+    }
+
+    /// The data of a znode, or None where there is none.
+    pub async fn data(&self, path: &str) -> Result<Option<Vec<u8>>> {
+        match self.client.get_data(&format!("{}{path}", self.chroot)).await {
+            Ok((data, _)) => Ok(Some(data)),
+            Err(Error::NoNode) => Ok(None),
+            Err(error) => Err(error).with_context(|| format!("reading {path}")),
+        }
+    }
+
+    /// The session that owns an ephemeral znode, if it exists.
+    pub async fn owner(&self, path: &str) -> Result<Option<i64>> {
+        let stat = self.client.check_stat(&format!("{}{path}", self.chroot)).await?;
+        Ok(stat.map(|stat| stat.ephemeral_owner))
+    }
+
+    /// The names below a znode; none where it does not exist.
+    pub async fn children(&self, path: &str) -> Result<Vec<String>> {
+        match self.client.list_children(&format!("{}{path}", self.chroot)).await {
+            Ok(mut children) => {
+                children.sort();
+                Ok(children)
+            }
+            Err(Error::NoNode) => Ok(Vec::new()),
+            Err(error) => Err(error).with_context(|| format!("listing {path}")),
+        }
+    }
+
+    /// The broker that is controller.
+    pub async fn controller(&self) -> Result<Option<i32>> {
+        Ok(self.json::<ControllerNode>("/controller").await?.map(|node| node.brokerid))
+    }
+
+    /// How many controllers there have been.
+    pub async fn controller_epoch(&self) -> Result<Option<i32>> {
+        self.json("/controller_epoch").await
+    }
+
+    /// The brokers that are registered.
+    pub async fn broker_ids(&self) -> Result<Vec<i32>> {
+        let names = self.children("/brokers/ids").await?;
+        names.iter().map(|name| name.parse().context("a broker id that is no number")).collect()
+    }
+
+    /// Leader and ISR of a partition.
+    pub async fn partition_state(&self, topic: &str, partition: i32) -> Result<Option<PartitionState>> {
+        self.json(&format!("/brokers/topics/{topic}/partitions/{partition}/state")).await
+    }
+
+    /// The replicas of a topic.
+    pub async fn assignment(&self, topic: &str) -> Result<Option<TopicAssignment>> {
+        self.json(&format!("/brokers/topics/{topic}")).await
+    }
+
+    async fn json<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>> {
+        let Some(data) = self.data(path).await? else { return Ok(None) };
+        let value = serde_json::from_slice(&data)
+            .with_context(|| format!("{path} holds {}", String::from_utf8_lossy(&data)))?;
+        Ok(Some(value))
+    }
+}

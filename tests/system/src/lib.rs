@@ -1,1 +1,0 @@
-//! gregor-system-tests.

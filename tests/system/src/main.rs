@@ -1,0 +1,11 @@
+//! System tests: whole clusters on real ZooKeeper, one module per subject. Each test runs on the brokers that
+//! `GREGOR_TEST_BROKERS` chooses (Gregor's, Kafka's, or a mix) unless it is about Gregor's own messages.
+
+mod bad_start;
+mod failover;
+mod fencing;
+mod hostile_frames;
+mod many_topics;
+mod produce_fetch;
+mod topics_tool;
+mod zookeeper_loss;
