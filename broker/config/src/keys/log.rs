@@ -1,0 +1,42 @@
+//! The log, mostly defaults of topic keys (`ServerLogConfigs`).
+
+use crate::definition::{ConfigKey, boolean, int, list, long, string};
+use crate::validator::Validator;
+
+pub(super) const KEYS: &[ConfigKey] = &[
+    string("log.dir", "/tmp/kafka-logs", "The one directory for data, used when `log.dirs` is not set.").high(),
+    string("log.dirs", "", "The directories for data, separated by commas.").null().high(),
+    long("log.dir.failure.timeout.ms", "30000", "How long a KRaft broker goes on when the controller does not hear of its failed directory, in milliseconds.").at_least(1).low().accepted("only KRaft has a use for it"),
+    int("num.partitions", "1", "How many partitions a topic gets when nobody says.").at_least(1),
+    int("log.segment.bytes", "1073741824", "The size of a segment file, in bytes.").at_least(14).high().cluster_wide(),
+    long("log.roll.ms", "", "After how long a new segment begins though the old one is not full, in milliseconds; `log.roll.hours` if unset.").null().high().cluster_wide(),
+    int("log.roll.hours", "168", "After how many hours a new segment begins though the old one is not full.").at_least(1).high(),
+    long("log.roll.jitter.ms", "", "At most how much earlier than that, at random, in milliseconds; `log.roll.jitter.hours` if unset.").null().high().cluster_wide(),
+    int("log.roll.jitter.hours", "0", "At most how many hours earlier than that, at random.").at_least(0).high(),
+    long("log.retention.ms", "", "How long records are kept, in milliseconds, -1 for ever; `log.retention.minutes` if unset.").null().high().cluster_wide(),
+    int("log.retention.minutes", "", "How many minutes records are kept; `log.retention.hours` if unset.").null().high(),
+    int("log.retention.hours", "168", "How many hours records are kept.").high(),
+    long("log.retention.bytes", "-1", "How large a partition may grow before its oldest segments go, in bytes; -1 is no limit.").high().cluster_wide(),
+    long("log.retention.check.interval.ms", "300000", "How often segments are checked for deletion, in milliseconds.").at_least(1),
+    list("log.cleanup.policy", "delete", "What happens to old records: `delete`, `compact`, or both.").one_of(&["compact", "delete"]).cluster_wide(),
+    long("log.segment.delete.delay.ms", "60000", "How long a deleted segment's files stay on disk, in milliseconds.").at_least(0).high().cluster_wide(),
+    int("log.index.size.max.bytes", "10485760", "The largest offset index of a segment, in bytes.").at_least(4).cluster_wide(),
+    int("log.index.interval.bytes", "4096", "After how many bytes of records the next index entry is written.").at_least(0).cluster_wide(),
+    long("log.flush.interval.messages", "9223372036854775807", "After how many records a log is flushed to disk.").at_least(1).high().cluster_wide(),
+    long("log.flush.interval.ms", "", "After how long a record is flushed to disk at the latest, in milliseconds; the scheduler's interval if unset.").null().high().cluster_wide(),
+    long("log.flush.scheduler.interval.ms", "9223372036854775807", "How often logs are checked for flushing, in milliseconds.").high(),
+    int("log.flush.offset.checkpoint.interval.ms", "60000", "How often the recovery points are written, in milliseconds.").at_least(0).high(),
+    int("log.flush.start.offset.checkpoint.interval.ms", "60000", "How often the log start offsets are written, in milliseconds.").at_least(0).high(),
+    boolean("log.preallocate", "false", "Whether a new segment's space is reserved at once.").cluster_wide(),
+    long("log.initial.task.delay.ms", "30000", "How long background work on logs waits after start, in milliseconds.").at_least(0).low().internal(),
+    string("log.message.format.version", "3.0-IV1", "The oldest release whose consumers need no conversion; without effect from protocol version 3.0 on.").valid(Validator::KafkaVersion),
+    string("log.message.timestamp.type", "CreateTime", "Whether records keep the producer's time or get the broker's.").one_of(&["CreateTime", "LogAppendTime"]).cluster_wide(),
+    long("log.message.timestamp.difference.max.ms", "9223372036854775807", "How far a record's time may be from the broker's, in milliseconds. Deprecated for the two keys below.").at_least(0).cluster_wide(),
+    long("log.message.timestamp.before.max.ms", "9223372036854775807", "How far a record's time may lie before the broker's, in milliseconds.").at_least(0).cluster_wide(),
+    long("log.message.timestamp.after.max.ms", "9223372036854775807", "How far a record's time may lie after the broker's, in milliseconds.").at_least(0).cluster_wide(),
+    boolean("log.message.downconversion.enable", "true", "Whether records are converted for consumers that only know older formats.").low().cluster_wide(),
+    int("min.insync.replicas", "1", "How many replicas must have a record before `acks=all` is answered.").at_least(1).high().cluster_wide(),
+    int("num.recovery.threads.per.data.dir", "1", "How many logs of a directory are loaded and flushed at a time, at start and stop.").at_least(1).high().cluster_wide(),
+    int("producer.id.expiration.ms", "86400000", "After how long without writes an idempotent producer is forgotten, in milliseconds.").at_least(1).low().cluster_wide(),
+    int("producer.id.expiration.check.interval.ms", "600000", "How often producers are checked for that, in milliseconds.").at_least(1).low().internal(),
+];

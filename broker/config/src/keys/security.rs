@@ -1,0 +1,64 @@
+//! Authorization, delegation tokens and stored passwords.
+
+use crate::definition::{ConfigKey, class, int, long, password, string};
+use crate::validator::Validator;
+
+pub(super) const KEYS: &[ConfigKey] = &[
+    string("authorizer.class.name", "", "The authorizer; empty allows everything to everyone.")
+        .valid(Validator::NonNull)
+        .low()
+        .refused("there is no authorizer of that name"),
+    class(
+        "principal.builder.class",
+        "org.apache.kafka.common.security.authenticator.DefaultKafkaPrincipalBuilder",
+        "A Java class that makes principals out of what a login shows.",
+    )
+    .per_broker()
+    .refused("Java classes cannot be loaded"),
+    string("security.providers", "", "Java classes that provide security algorithms.")
+        .null()
+        .low()
+        .refused("Java classes cannot be loaded"),
+    password(
+        "delegation.token.secret.key",
+        "",
+        "The secret from which delegation tokens are derived; the same on all brokers.",
+    )
+    .null(),
+    password("delegation.token.master.key", "", "The older name of `delegation.token.secret.key`.").null(),
+    long(
+        "delegation.token.max.lifetime.ms",
+        "604800000",
+        "How long a delegation token can be renewed, in milliseconds.",
+    )
+    .at_least(1),
+    long(
+        "delegation.token.expiry.time.ms",
+        "86400000",
+        "How long a delegation token is good without being renewed, in milliseconds.",
+    )
+    .at_least(1),
+    long(
+        "delegation.token.expiry.check.interval.ms",
+        "3600000",
+        "How often delegation tokens are checked for expiry, in milliseconds.",
+    )
+    .at_least(1)
+    .low(),
+    password("password.encoder.secret", "", "The secret with which passwords are encrypted in ZooKeeper.")
+        .null(),
+    password(
+        "password.encoder.old.secret",
+        "",
+        "The secret before the present one; passwords are encrypted anew at start.",
+    )
+    .null(),
+    string("password.encoder.keyfactory.algorithm", "", "How the encryption key is derived from the secret.")
+        .null()
+        .low(),
+    string("password.encoder.cipher.algorithm", "AES/CBC/PKCS5Padding", "The cipher of the passwords.").low(),
+    int("password.encoder.key.length", "128", "The length of the encryption key, in bits.").at_least(8).low(),
+    int("password.encoder.iterations", "4096", "How many rounds derive the encryption key.")
+        .at_least(1024)
+        .low(),
+];

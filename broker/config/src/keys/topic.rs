@@ -1,0 +1,43 @@
+//! Topic keys (`TopicConfig`, `LogConfig`). Defaults apply only where the broker has none.
+
+use crate::definition::{ConfigKey, boolean, double, int, list, long, string};
+use crate::validator::Validator;
+
+pub(super) const KEYS: &[ConfigKey] = &[
+    list("cleanup.policy", "delete", "What happens to old records: `delete`, `compact`, or both.").one_of(&["compact", "delete"]).cluster_wide(),
+    int("compression.gzip.level", "-1", "The level used where the broker itself compresses with gzip.").valid(Validator::GzipLevel).cluster_wide(),
+    int("compression.lz4.level", "9", "The level used where the broker itself compresses with lz4.").between(1, 17).cluster_wide(),
+    string("compression.type", "producer", "How records are stored: in one codec, uncompressed, or as producers sent them.").one_of(&["uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"]).cluster_wide(),
+    int("compression.zstd.level", "3", "The level used where the broker itself compresses with zstd.").between(-131072, 22).cluster_wide(),
+    long("delete.retention.ms", "86400000", "How long tombstones stay after compaction, in milliseconds.").at_least(0).cluster_wide(),
+    long("file.delete.delay.ms", "60000", "How long a deleted segment's files stay on disk, in milliseconds.").at_least(0).cluster_wide(),
+    long("flush.messages", "9223372036854775807", "After how many records the log is flushed to disk.").at_least(1).cluster_wide(),
+    long("flush.ms", "9223372036854775807", "After how long a record is flushed to disk at the latest, in milliseconds.").at_least(0).cluster_wide(),
+    list("follower.replication.throttled.replicas", "", "The replicas whose fetching counts against the follower's rate, as `partition:broker,...`, or `*`.").valid(Validator::ThrottledReplicas).cluster_wide(),
+    int("index.interval.bytes", "4096", "After how many bytes of records the next index entry is written.").at_least(0).cluster_wide(),
+    list("leader.replication.throttled.replicas", "", "The replicas whose sending counts against the leader's rate, as `partition:broker,...`, or `*`.").valid(Validator::ThrottledReplicas).cluster_wide(),
+    long("local.retention.bytes", "-2", "How many bytes of a tiered partition stay on local disk; -2 is as many as are kept.").at_least(-2).cluster_wide().accepted("tiered storage is off"),
+    long("local.retention.ms", "-2", "How long a tiered segment stays on local disk, in milliseconds; -2 is as long as records are kept.").at_least(-2).cluster_wide().accepted("tiered storage is off"),
+    long("max.compaction.lag.ms", "9223372036854775807", "How long a record stays uncompacted at most, in milliseconds.").at_least(1).cluster_wide(),
+    int("max.message.bytes", "1048588", "The largest record batch taken, in bytes.").at_least(0).cluster_wide(),
+    boolean("message.downconversion.enable", "true", "Whether records are converted for consumers that only know older formats.").low().cluster_wide(),
+    string("message.format.version", "3.0-IV1", "The oldest release whose consumers need no conversion; without effect from protocol version 3.0 on.").valid(Validator::KafkaVersion).cluster_wide().accepted("the format is that of the inter-broker protocol"),
+    long("message.timestamp.after.max.ms", "9223372036854775807", "How far a record's time may lie after the broker's, in milliseconds.").at_least(0).cluster_wide(),
+    long("message.timestamp.before.max.ms", "9223372036854775807", "How far a record's time may lie before the broker's, in milliseconds.").at_least(0).cluster_wide(),
+    long("message.timestamp.difference.max.ms", "9223372036854775807", "How far a record's time may be from the broker's, in milliseconds. Deprecated for `before` and `after`.").at_least(0).cluster_wide(),
+    string("message.timestamp.type", "CreateTime", "Whether records keep the producer's time or get the broker's.").one_of(&["CreateTime", "LogAppendTime"]).cluster_wide(),
+    double("min.cleanable.dirty.ratio", "0.5", "How much of the log must be dirty before it is compacted.").valid(Validator::BetweenFractions(0.0, 1.0)).cluster_wide(),
+    long("min.compaction.lag.ms", "0", "How long a record stays uncompacted at least, in milliseconds.").at_least(0).cluster_wide(),
+    int("min.insync.replicas", "1", "How many replicas must have a record before `acks=all` is answered.").at_least(1).cluster_wide(),
+    boolean("preallocate", "false", "Whether a new segment's space is reserved at once.").cluster_wide(),
+    boolean("remote.log.copy.disable", "false", "Whether tiered data becomes read-only.").cluster_wide(),
+    boolean("remote.log.delete.on.disable", "false", "Whether tiered data is deleted when tiering is switched off.").cluster_wide(),
+    boolean("remote.storage.enable", "false", "Whether segments go to tiered storage.").cluster_wide(),
+    long("retention.bytes", "-1", "How large a partition may grow before its oldest segments go, in bytes; -1 is no limit.").cluster_wide(),
+    long("retention.ms", "604800000", "How long records are kept, in milliseconds; -1 is for ever.").at_least(-1).cluster_wide(),
+    int("segment.bytes", "1073741824", "The size of a segment file, in bytes.").at_least(14).cluster_wide(),
+    int("segment.index.bytes", "10485760", "The largest offset index of a segment, in bytes.").at_least(4).cluster_wide(),
+    long("segment.jitter.ms", "0", "At most how much earlier a segment is rolled, at random, in milliseconds.").at_least(0).cluster_wide(),
+    long("segment.ms", "604800000", "After how long a new segment begins though the old one is not full, in milliseconds.").at_least(1).cluster_wide(),
+    boolean("unclean.leader.election.enable", "false", "Whether a replica outside the ISR may become leader when no other is left, at the price of losing records.").cluster_wide(),
+];
