@@ -188,3 +188,6 @@ fn warnings(properties: &Properties, values: &Values) -> Vec<String> {
     }
     warnings
 }
+
+#[cfg(test)]
+mod tests;

@@ -174,3 +174,74 @@ pub fn is_password(name: &str) -> bool {
     let base = base_of_listener_key(name).unwrap_or(name);
     find(base).is_some_and(|key| key.value_type == ValueType::Password)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn properties(pairs: &[(&str, &str)]) -> Properties {
+        pairs.iter().copied().collect()
+    }
+
+    #[test]
+    fn what_may_change() {
+        #[track_caller]
+        fn check(level: Level, pair: (&str, &str), expected: Result<(), &str>) {
+            let found = validate(&properties(&[pair]), level).map_err(|error| error.to_string());
+            assert_eq!(found, expected.map_err(str::to_owned));
+        }
+        check(Level::Cluster, ("log.retention.ms", "5"), Ok(()));
+        check(Level::Cluster, ("leader.replication.throttled.rate", "5"), Ok(()));
+        check(Level::Cluster, ("plugin.key", "5"), Ok(()));
+        check(Level::Broker, ("listener.name.in.max.connections", "5"), Ok(()));
+        check(Level::Cluster, ("listener.name.in.max.connections", "5"), Ok(()));
+        check(
+            Level::Broker,
+            ("log.dirs", "/a"),
+            Err("Cannot update these configs dynamically: Set(log.dirs)"),
+        );
+        check(
+            Level::Broker,
+            ("ssl.keystore.location", "/a"),
+            Err(
+                "These security configs can be dynamically updated only per-listener using the listener prefix: Set(ssl.keystore.location)",
+            ),
+        );
+        check(Level::Broker, ("listener.name.in.ssl.keystore.location", "/a"), Ok(()));
+        check(
+            Level::Cluster,
+            ("advertised.listeners", "A://a:1"),
+            Err(
+                "Cannot update these configs at default cluster level, broker id must be specified: Set(advertised.listeners)",
+            ),
+        );
+        check(
+            Level::Cluster,
+            ("num.io.threads", "0"),
+            Err("Invalid value 0 for configuration num.io.threads: Value must be at least 1"),
+        );
+    }
+
+    #[test]
+    fn broker_beats_cluster_and_nonsense_is_skipped() {
+        let config =
+            BrokerConfig::from_properties(properties(&[("zookeeper.connect", "z"), ("log.dir", "/a")]))
+                .expect("valid");
+        let cluster = properties(&[("num.io.threads", "4"), ("message.max.bytes", "7"), ("log.dir", "/b")]);
+        let broker = properties(&[("num.io.threads", "5"), ("log.segment.bytes", "x")]);
+        let (values, skipped) = resolve(&config, &cluster, &broker);
+        assert_eq!((values.i32("num.io.threads"), values.i32("message.max.bytes")), (5, 7));
+        assert_eq!(values.source("message.max.bytes"), Source::DynamicDefaultBroker);
+        assert_eq!(values.string("log.dir"), "/a");
+        assert_eq!(skipped.len(), 1);
+    }
+
+    #[test]
+    fn thread_pools_at_most_double_or_halve() {
+        for (current, new, fits) in
+            [(8, 4, true), (8, 16, true), (8, 3, false), (8, 17, false), (1, 0, false)]
+        {
+            assert_eq!(may_resize("num.io.threads", current, new).is_ok(), fits, "{current} {new}");
+        }
+    }
+}

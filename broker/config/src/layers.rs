@@ -1,16 +1,19 @@
 //! The layers of a broker's static configuration, lowest first: the properties file, environment variables
 //! `GREGOR_<KEY>`, `--override key=value`.
 //!
-//! The `config` crate puts them together. It takes dots for nesting, and Kafka's keys nest nowhere (`log.dir` and
-//! `log.dirs`, `log.cleaner.threads`), so our sources write their keys whole into its table.
+//! The `config` crate puts them together. It takes dots for nesting, and Kafka's keys nest nowhere (`broker.id` beside
+//! `broker.id.generation.enable`), so our sources mark their keys in a way that is no path of nested tables.
 
 use std::path::Path;
 
-use config::{Config, Map, Source, Value, ValueKind};
+use config::{Config, Map, Source, Value};
 
 use crate::definition::Table;
 use crate::error::ConfigError;
 use crate::properties::Properties;
+
+/// Put before a key so that the `config` crate, which cannot read it as a path, takes it whole.
+const WHOLE: char = '=';
 
 /// What environment variables for the broker start with.
 const ENVIRONMENT_PREFIX: &str = "GREGOR_";
@@ -28,7 +31,8 @@ pub(crate) fn load(
         .add_source(Flat(from_environment(environment, table)))
         .add_source(Flat(overrides))
         .build()?;
-    merged.collect()?.into_iter().map(|(key, value)| Ok((key, value.into_string()?))).collect()
+    let unmarked = |key: String| key.strip_prefix(WHOLE).map(str::to_owned).unwrap_or(key);
+    merged.collect()?.into_iter().map(|(key, value)| Ok((unmarked(key), value.into_string()?))).collect()
 }
 
 /// A layer whose keys are taken whole.
@@ -41,16 +45,7 @@ impl Source for Flat {
     }
 
     fn collect(&self) -> Result<Map<String, Value>, config::ConfigError> {
-        Ok(self.0.iter().map(|(key, value)| (key.to_owned(), Value::from(value))).collect())
-    }
-
-    fn collect_to(&self, cache: &mut Value) -> Result<(), config::ConfigError> {
-        let layer = self.collect()?;
-        match &mut cache.kind {
-            ValueKind::Table(table) => table.extend(layer),
-            other => *other = ValueKind::Table(layer),
-        }
-        Ok(())
+        Ok(self.0.iter().map(|(key, value)| (format!("{WHOLE}{key}"), Value::from(value))).collect())
     }
 }
 
@@ -90,15 +85,20 @@ mod tests {
     fn later_layers_win_and_keys_stay_flat() {
         let directory = tempfile::tempdir().expect("a directory");
         let file = directory.path().join("server.properties");
-        std::fs::write(&file, "log.dir=/a\nlog.dirs=/b\nnum.partitions=1\nbroker.id=1\nX.y=Z\n")
-            .expect("written");
+        std::fs::write(
+            &file,
+            "log.dir=/a\nlog.dirs=/b\nnum.partitions=1\nbroker.id=1\nbroker.id.x=1\nX.y=Z\n=a[0].b=c\n",
+        )
+        .expect("written");
         let environment = [("GREGOR_NUM_PARTITIONS", "2"), ("GREGOR_BROKER_ID", "2"), ("PATH", "/bin")];
         let environment = environment.map(|(key, value)| (key.to_owned(), value.to_owned()));
         let overrides = ["broker.id = 3".to_owned()];
         let merged = load(&file, environment, &overrides, broker_table()).expect("good layers");
         let expected = [
+            ("", "a[0].b=c"),
             ("X.y", "Z"),
             ("broker.id", "3"),
+            ("broker.id.x", "1"),
             ("log.dir", "/a"),
             ("log.dirs", "/b"),
             ("num.partitions", "2"),

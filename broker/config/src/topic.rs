@@ -179,3 +179,100 @@ pub fn validate(broker: &Values, overrides: &Properties) -> Result<(), TopicConf
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::broker_table;
+
+    fn broker(pairs: &[(&str, &str)]) -> Values {
+        let properties: Properties = pairs.iter().copied().collect();
+        Values::resolve(broker_table(), &[(Source::StaticBroker, &properties)]).expect("valid")
+    }
+
+    fn overrides(pairs: &[(&str, &str)]) -> Properties {
+        pairs.iter().copied().collect()
+    }
+
+    #[test]
+    fn tables_agree() {
+        for entry in SYNONYMS {
+            let topic = topic_table().get(entry.topic).expect("a topic key");
+            for (name, unit) in entry.broker {
+                let key = broker_table().get(name).expect("a broker key");
+                assert!(*unit != Unit::Same || key.value_type == topic.value_type, "{name}");
+            }
+        }
+        let defaults = defaults(&broker(&[]));
+        for key in topic_table().iter() {
+            assert_eq!(defaults.source(key.name), Source::Default, "{}", key.name);
+            let from_broker = synonyms(key.name).first().and_then(|(name, _)| broker(&[]).get(name));
+            if let Some(value) = from_broker.filter(|value| *value != Value::Null) {
+                assert_eq!(defaults.get(key.name), Some(value), "{}", key.name);
+            }
+        }
+        assert_eq!((broker_table().len(), topic_table().len()), (328, 36));
+    }
+
+    #[test]
+    fn the_broker_gives_defaults_in_any_unit() {
+        let values = defaults(&broker(&[("log.retention.hours", "2"), ("log.roll.hours", "1")]));
+        assert_eq!(values.i64("retention.ms"), 7_200_000);
+        assert_eq!(values.source("retention.ms"), Source::StaticBroker);
+        assert_eq!(values.i64("segment.ms"), 3_600_000);
+        let values = defaults(&broker(&[("log.retention.hours", "2"), ("log.retention.minutes", "-5")]));
+        assert_eq!(values.i64("retention.ms"), -1);
+        let values =
+            defaults(&broker(&[("log.flush.scheduler.interval.ms", "7"), ("message.max.bytes", "9")]));
+        assert_eq!((values.i64("flush.ms"), values.i32("max.message.bytes")), (7, 9));
+    }
+
+    #[test]
+    fn the_deprecated_timestamp_limit_sets_its_successors() {
+        let values = defaults(&broker(&[
+            ("log.message.timestamp.difference.max.ms", "5"),
+            ("log.message.timestamp.after.max.ms", "6"),
+        ]));
+        assert_eq!(values.i64("message.timestamp.before.max.ms"), 5);
+        assert_eq!(values.i64("message.timestamp.after.max.ms"), 6);
+    }
+
+    #[test]
+    fn overrides_win() {
+        let values = resolve(&broker(&[("log.segment.bytes", "20")]), &overrides(&[("segment.bytes", "30")]))
+            .expect("valid");
+        assert_eq!((values.i32("segment.bytes"), values.source("segment.bytes")), (30, Source::DynamicTopic));
+    }
+
+    #[test]
+    fn refusals_are_kafkas() {
+        #[track_caller]
+        fn check(pair: (&str, &str), message: &str) {
+            let error = validate(&broker(&[]), &overrides(&[pair])).expect_err("refused");
+            assert_eq!(error.to_string(), message);
+        }
+        check(("nonsense", "1"), "Unknown topic config name: nonsense");
+        check(
+            ("retention.ms", "-2"),
+            "Invalid value -2 for configuration retention.ms: Value must be at least -1",
+        );
+        check(
+            ("cleanup.policy", "shred"),
+            "Invalid value shred for configuration cleanup.policy: String must be one of: compact, delete",
+        );
+        check(
+            ("compression.gzip.level", "0"),
+            "Invalid value 0 for configuration compression.gzip.level: Value must be between 1 and 9 or equal to -1",
+        );
+        check(
+            ("remote.storage.enable", "true"),
+            "Tiered Storage functionality is disabled in the broker. Topic cannot be configured with remote log storage.",
+        );
+        let lags = overrides(&[("min.compaction.lag.ms", "3"), ("max.compaction.lag.ms", "2")]);
+        assert_eq!(
+            validate(&broker(&[]), &lags).expect_err("refused").to_string(),
+            "conflict topic config setting min.compaction.lag.ms (3) > max.compaction.lag.ms (2)"
+        );
+        assert_eq!(validate(&broker(&[]), &overrides(&[("cleanup.policy", "compact,delete")])), Ok(()));
+    }
+}
