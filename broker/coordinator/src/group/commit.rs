@@ -1,0 +1,167 @@
+//! OffsetCommit, TxnOffsetCommit and OffsetFetch.
+
+use gregor_model::{Offset, TopicPartition};
+
+use super::GroupError;
+use super::request::{AppendId, Batch, Commit, FetchedOffset, OffsetToCommit, Reply, RequestId};
+use super::state::{Group, GroupState};
+use super::turn::{PendingCommit, Turn, Waiting};
+use crate::schema::offset::{OffsetKey, OffsetValue};
+
+impl Group {
+    /// `validateOffsetCommit`: who may commit in which state.
+    fn check_commit(&self, commit: &Commit) -> Result<(), GroupError> {
+        let claim = &commit.claim;
+        if self.state == GroupState::Dead {
+            return Err(GroupError::CoordinatorNotAvailable);
+        }
+        if claim.generation < 0 && self.state == GroupState::Empty {
+            return Ok(());
+        }
+        if claim.generation >= 0 || !claim.member.is_empty() || claim.instance.is_some() {
+            self.check_member(&claim.member, claim.instance.as_ref())?;
+            if claim.generation != self.generation {
+                return Err(GroupError::IllegalGeneration);
+            }
+        } else if commit.producer.is_none() && self.state != GroupState::Empty {
+            // Producers older than Kafka 2.5 name no member with their transactional commits, others must.
+            return Err(GroupError::UnknownMemberId);
+        }
+        if commit.producer.is_none() && self.state == GroupState::CompletingRebalance {
+            return Err(GroupError::RebalanceInProgress);
+        }
+        Ok(())
+    }
+
+    /// Handles a commit that has passed the gate.
+    pub(super) fn commit(&mut self, turn: &mut Turn<'_>, request: RequestId, commit: Commit) {
+        if let Err(error) = self.check_commit(&commit) {
+            let results = commit.offsets.into_iter().map(|offset| (offset.partition, Err(error))).collect();
+            turn.reply(request, Reply::Commit(results));
+            return;
+        }
+        if commit.producer.is_none()
+            && matches!(self.state, GroupState::Stable | GroupState::PreparingRebalance)
+        {
+            self.heard_of(turn, &commit.claim.member);
+        }
+        let (producer, retention_ms) = (commit.producer, commit.retention_ms);
+        let partitions: Vec<_> =
+            commit.offsets.into_iter().map(|offset| value_to_store(turn, offset, retention_ms)).collect();
+        let records: Vec<_> = partitions
+            .iter()
+            .filter_map(|(partition, value)| {
+                let key = OffsetKey { group: self.id.clone(), partition: partition.clone() };
+                value.as_ref().map(|value| (key.encode(), Some(value.encode())))
+            })
+            .collect();
+        let pending = PendingCommit { request, producer, partitions };
+        if records.is_empty() {
+            pending.answer(turn, Ok(()));
+            return;
+        }
+        let accepted: Vec<_> = pending
+            .partitions
+            .iter()
+            .filter_map(|(partition, value)| value.clone().map(|value| (partition.clone(), value)))
+            .collect();
+        let batch = Batch { records, producer, base_sequence: 0, acknowledged: true };
+        let append = turn.append(&self.id, batch, Waiting::Commit(pending));
+        match producer {
+            None => self.offsets.begin(append, accepted.into_iter().map(|(partition, _)| partition)),
+            Some((producer, _)) => accepted.into_iter().for_each(|(partition, value)| {
+                self.offsets.begin_transactional(append, producer, partition, value);
+            }),
+        }
+    }
+
+    /// The batch of a commit is in the log at `outcome`, or could not be written.
+    pub(super) fn committed(
+        &mut self,
+        turn: &mut Turn<'_>,
+        append: AppendId,
+        pending: PendingCommit,
+        outcome: Result<Offset, GroupError>,
+    ) {
+        for (partition, value) in &pending.partitions {
+            let Some(value) = value else { continue };
+            match (pending.producer, outcome) {
+                (None, Ok(at)) => self.offsets.commit(append, partition.clone(), value.clone(), at),
+                (None, Err(_)) => self.offsets.fail(append, partition),
+                (Some((producer, _)), Ok(at)) => {
+                    self.offsets.append_transactional(append, producer, partition, at);
+                }
+                (Some((producer, _)), Err(_)) => {
+                    self.offsets.fail_transactional(append, producer, partition);
+                }
+            }
+        }
+        pending.answer(turn, outcome.map(|_| ()));
+    }
+
+    /// What is committed for the given partitions, or for all.
+    pub(super) fn fetch(&self, partitions: Option<&[TopicPartition]>, stable: bool) -> Vec<FetchedOffset> {
+        match partitions {
+            Some(partitions) => {
+                partitions.iter().map(|partition| self.fetch_one(partition, stable)).collect()
+            }
+            None => self.offsets.iter().map(|(partition, _)| self.fetch_one(partition, stable)).collect(),
+        }
+    }
+
+    fn fetch_one(&self, partition: &TopicPartition, stable: bool) -> FetchedOffset {
+        if stable && self.offsets.is_unstable(partition) {
+            let error = Some(GroupError::UnstableOffsetCommit);
+            return FetchedOffset { error, ..FetchedOffset::none(partition.clone()) };
+        }
+        match self.offsets.get(partition) {
+            None => FetchedOffset::none(partition.clone()),
+            Some(value) => FetchedOffset {
+                partition: partition.clone(),
+                offset: Some(value.offset),
+                leader_epoch: value.leader_epoch,
+                metadata: value.metadata.clone(),
+                error: None,
+            },
+        }
+    }
+}
+
+impl FetchedOffset {
+    /// Nothing is committed for the partition, which is not an error.
+    pub fn none(partition: TopicPartition) -> FetchedOffset {
+        FetchedOffset { partition, offset: None, leader_epoch: None, metadata: "".into(), error: None }
+    }
+}
+
+impl PendingCommit {
+    fn answer(self, turn: &mut Turn<'_>, outcome: Result<(), GroupError>) {
+        let results = self
+            .partitions
+            .into_iter()
+            .map(|(partition, value)| match value {
+                Some(_) => (partition, outcome),
+                None => (partition, Err(GroupError::OffsetMetadataTooLarge)),
+            })
+            .collect();
+        turn.reply(self.request, Reply::Commit(results));
+    }
+}
+
+fn value_to_store(
+    turn: &Turn<'_>,
+    offset: OffsetToCommit,
+    retention_ms: Option<i64>,
+) -> (TopicPartition, Option<OffsetValue>) {
+    if offset.metadata.encode_utf16().count() > turn.config.offset_metadata_bytes_max {
+        return (offset.partition, None);
+    }
+    let value = OffsetValue {
+        offset: offset.offset,
+        leader_epoch: offset.leader_epoch,
+        metadata: offset.metadata,
+        committed_at: offset.committed_at.unwrap_or(turn.now),
+        expires_at: retention_ms.map(|retention_ms| turn.now + retention_ms),
+    };
+    (offset.partition, Some(value))
+}

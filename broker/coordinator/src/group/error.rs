@@ -1,0 +1,118 @@
+//! What a group request can be answered with, and how a failed append of a group's records becomes such an answer.
+
+use thiserror::Error;
+
+/// Why a group request was refused; each has the Kafka error code of the same name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
+#[allow(missing_docs)] // each variant is the Kafka error code of the same name
+pub enum GroupError {
+    #[error("the group id is empty")]
+    InvalidGroupId,
+    #[error("the coordinator is not available")]
+    CoordinatorNotAvailable,
+    #[error("the coordinator is loading the group")]
+    CoordinatorLoadInProgress,
+    #[error("this broker does not coordinate the group")]
+    NotCoordinator,
+    #[error("the group does not know the member")]
+    UnknownMemberId,
+    #[error("another member has taken the instance id over")]
+    FencedInstanceId,
+    #[error("the generation is not the group's")]
+    IllegalGeneration,
+    #[error("no protocol in common with the group")]
+    InconsistentGroupProtocol,
+    #[error("the group is rebalancing")]
+    RebalanceInProgress,
+    #[error("the session timeout is out of bounds")]
+    InvalidSessionTimeout,
+    #[error("the group is full")]
+    GroupMaxSizeReached,
+    #[error("join again with the member id given")]
+    MemberIdRequired,
+    #[error("the offset's metadata is too large")]
+    OffsetMetadataTooLarge,
+    #[error("the commit does not fit a batch")]
+    InvalidCommitOffsetSize,
+    #[error("a commit for the partition is not decided yet")]
+    UnstableOffsetCommit,
+    #[error("the group has members")]
+    NonEmptyGroup,
+    #[error("there is no such group")]
+    GroupIdNotFound,
+    #[error("the group subscribes to the topic")]
+    GroupSubscribedToTopic,
+    #[error("the append took too long")]
+    RequestTimedOut,
+    #[error("the producer's epoch is stale")]
+    InvalidProducerEpoch,
+    #[error("the transaction is not in a state to write")]
+    InvalidTxnState,
+    #[error("the transaction must be aborted")]
+    TransactionAbortable,
+    #[error("an unexpected error on the server")]
+    UnknownServerError,
+}
+
+/// Why records could not be appended to an internal topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs)] // each variant is the Kafka error code of the same name
+pub enum AppendFailure {
+    UnknownTopicOrPartition,
+    NotEnoughReplicas,
+    NotEnoughReplicasAfterAppend,
+    NotLeaderOrFollower,
+    KafkaStorageError,
+    RequestTimedOut,
+    MessageTooLarge,
+    RecordListTooLarge,
+    InvalidFetchSize,
+    NetworkException,
+    CoordinatorLoadInProgress,
+    CoordinatorNotAvailable,
+    NotCoordinator,
+    ConcurrentTransactions,
+    InvalidProducerEpoch,
+    InvalidProducerIdMapping,
+    InvalidTxnState,
+    TransactionAbortable,
+    Other,
+}
+
+impl AppendFailure {
+    /// The answer to those who wait for a group's record (`GroupMetadataManager.storeGroup`).
+    pub fn of_group(self) -> GroupError {
+        match self {
+            Self::UnknownTopicOrPartition | Self::NotEnoughReplicas | Self::NotEnoughReplicasAfterAppend => {
+                GroupError::CoordinatorNotAvailable
+            }
+            Self::NotLeaderOrFollower | Self::KafkaStorageError => GroupError::NotCoordinator,
+            Self::RequestTimedOut => GroupError::RebalanceInProgress,
+            _ => GroupError::UnknownServerError,
+        }
+    }
+
+    /// The answer to a commit (`GroupMetadataManager.maybeConvertOffsetCommitError`).
+    pub fn of_commit(self) -> GroupError {
+        match self {
+            Self::UnknownTopicOrPartition
+            | Self::NotEnoughReplicas
+            | Self::NotEnoughReplicasAfterAppend
+            | Self::CoordinatorNotAvailable => GroupError::CoordinatorNotAvailable,
+            Self::NotLeaderOrFollower | Self::KafkaStorageError | Self::NotCoordinator => {
+                GroupError::NotCoordinator
+            }
+            Self::MessageTooLarge | Self::RecordListTooLarge | Self::InvalidFetchSize => {
+                GroupError::InvalidCommitOffsetSize
+            }
+            Self::NetworkException | Self::CoordinatorLoadInProgress | Self::ConcurrentTransactions => {
+                GroupError::CoordinatorLoadInProgress
+            }
+            Self::RequestTimedOut => GroupError::RequestTimedOut,
+            Self::InvalidProducerEpoch => GroupError::InvalidProducerEpoch,
+            Self::InvalidTxnState | Self::InvalidProducerIdMapping => GroupError::InvalidTxnState,
+            Self::TransactionAbortable => GroupError::TransactionAbortable,
+            Self::Other => GroupError::UnknownServerError,
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! LeaveGroup: members go, by their own will or an administrator's.
+
+use super::GroupError;
+use super::request::Leaver;
+use super::state::Group;
+use super::timers::TimerKind;
+use super::turn::Turn;
+
+impl Group {
+    /// Takes one member out.
+    ///
+    /// # Errors
+    /// It is not a member, or no longer the one behind its instance id.
+    pub(super) fn leave(&mut self, turn: &mut Turn<'_>, leaver: &Leaver) -> Result<(), GroupError> {
+        if leaver.member.is_empty() {
+            let named = leaver.instance.as_ref().and_then(|instance| self.static_members.get(instance));
+            let id = named.cloned().ok_or(GroupError::UnknownMemberId)?;
+            self.remove_and_rebalance(turn, &id);
+        } else if self.pending_members.remove(&leaver.member) {
+            turn.stop_timer(&self.id, TimerKind::Pending(leaver.member.clone()));
+            self.try_complete_join(turn);
+        } else {
+            self.check_member(&leaver.member, leaver.instance.as_ref())?;
+            self.remove_and_rebalance(turn, &leaver.member);
+        }
+        Ok(())
+    }
+}

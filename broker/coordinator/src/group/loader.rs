@@ -1,0 +1,119 @@
+//! Loading one partition of `__consumer_offsets`: the fold over its records that gives the groups back.
+
+use std::collections::{HashMap, HashSet};
+
+use gregor_model::{Offset, ProducerId, Timestamp, TopicPartition};
+
+use super::request::Effect;
+use super::state::Group;
+use super::{GroupConfig, GroupShard};
+use crate::GroupId;
+use crate::schema::SchemaError;
+use crate::schema::group::{GroupTopicKey, GroupValue};
+use crate::schema::offset::{OffsetKey, OffsetValue};
+
+type TransactionalOffsets = HashMap<OffsetKey, Option<(OffsetValue, Offset)>>;
+
+/// What has been read so far (`GroupMetadataManager.doLoadGroupsAndOffsets`). Feed every record from log start to
+/// log end, in order; the offsets given are those of the *batch*, as a commit remembers where its batch lies.
+#[derive(Debug, Default)]
+pub struct GroupLoader {
+    groups: HashMap<GroupId, GroupValue>,
+    removed: HashSet<GroupId>,
+    offsets: HashMap<OffsetKey, (OffsetValue, Offset)>,
+    transactions: HashMap<ProducerId, TransactionalOffsets>,
+}
+
+impl GroupLoader {
+    /// A partition of which nothing has been read.
+    pub fn new() -> GroupLoader {
+        GroupLoader::default()
+    }
+
+    /// One record of a data batch; `producer` is that of a transactional batch.
+    ///
+    /// # Errors
+    /// The record is corrupt or of an unknown value version; it has been left out.
+    pub fn record(
+        &mut self,
+        batch: Offset,
+        producer: Option<ProducerId>,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+    ) -> Result<(), SchemaError> {
+        let Some(key) = key else { return Ok(()) };
+        match GroupTopicKey::decode(key)? {
+            GroupTopicKey::Offset(key) => {
+                let value = value.map(OffsetValue::decode).transpose()?.map(|value| (value, batch));
+                match (producer, value) {
+                    (Some(producer), value) => {
+                        self.transactions.entry(producer).or_default().insert(key, value);
+                    }
+                    (None, Some(value)) => {
+                        self.offsets.insert(key, value);
+                    }
+                    (None, None) => {
+                        self.offsets.remove(&key);
+                    }
+                }
+            }
+            GroupTopicKey::Group(group) => match value.map(GroupValue::decode).transpose()? {
+                Some(value) => {
+                    self.removed.remove(&group);
+                    self.groups.insert(group, value);
+                }
+                None => {
+                    self.groups.remove(&group);
+                    self.removed.insert(group);
+                }
+            },
+            GroupTopicKey::Unknown(version) => {
+                tracing::warn!(version, offset = %batch, "skipped a group record of an unknown key version");
+            }
+        }
+        Ok(())
+    }
+
+    /// A transaction marker of the producer.
+    pub fn marker(&mut self, producer: ProducerId, committed: bool) {
+        let Some(decided) = self.transactions.remove(&producer).filter(|_| committed) else { return };
+        for (key, value) in decided {
+            let Some((value, at)) = value else {
+                self.offsets.remove(&key);
+                continue;
+            };
+            if self.offsets.get(&key).is_none_or(|(_, before)| *before < at) {
+                self.offsets.insert(key, (value, at));
+            }
+        }
+    }
+
+    /// The shard, with the sessions of all members started anew, and what follows at once from that.
+    pub fn finish(self, config: GroupConfig, now: Timestamp) -> (GroupShard, Vec<Effect>) {
+        let mut groups: HashMap<GroupId, Group> = self
+            .groups
+            .into_iter()
+            .map(|(id, value)| (id.clone(), Group::from_value(id, value, now)))
+            .collect();
+        let mut group_of = |id: &GroupId, store: &mut dyn FnMut(&mut Group)| {
+            store(groups.entry(id.clone()).or_insert_with(|| Group::new(id.clone(), now)));
+        };
+        for (key, (value, at)) in self.offsets {
+            let partition: TopicPartition = key.partition;
+            group_of(&key.group, &mut |group| {
+                group.offsets.store(partition.clone(), value.clone(), at);
+            });
+        }
+        for (producer, undecided) in self.transactions {
+            for (key, value) in undecided {
+                let Some((value, at)) = value else { continue };
+                group_of(&key.group, &mut |group| {
+                    group.offsets.load_transactional(producer, key.partition.clone(), value.clone(), at);
+                });
+            }
+        }
+        let mut shard = GroupShard::new(config);
+        let effects = shard.adopt(groups, now);
+        (shard, effects)
+    }
+}

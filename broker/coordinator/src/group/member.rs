@@ -1,0 +1,90 @@
+//! One member of a group.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::request::{Join, Protocol, RequestId};
+use crate::schema::group::MemberValue;
+use crate::{InstanceId, MemberId};
+
+/// A member (`MemberMetadata`). What is parked dies with the broker; the rest is stored with the group.
+#[derive(Debug)]
+pub(super) struct Member {
+    pub(super) id: MemberId,
+    pub(super) instance: Option<InstanceId>,
+    pub(super) client_id: Arc<str>,
+    pub(super) client_host: Arc<str>,
+    pub(super) session_timeout_ms: i32,
+    pub(super) rebalance_timeout_ms: i32,
+    pub(super) protocols: Vec<Protocol>,
+    pub(super) assignment: Bytes,
+    /// Has joined, but no round has completed with it yet: it lives for a fixed time instead of a session.
+    pub(super) is_new: bool,
+    pub(super) parked_join: Option<RequestId>,
+    pub(super) parked_sync: Option<RequestId>,
+}
+
+impl Member {
+    pub(super) fn new(id: MemberId, join: &Join) -> Member {
+        Member {
+            id,
+            instance: join.instance.clone(),
+            client_id: join.client_id.clone(),
+            client_host: join.client_host.clone(),
+            session_timeout_ms: join.session_timeout_ms,
+            rebalance_timeout_ms: join.rebalance_timeout_ms,
+            protocols: join.protocols.clone(),
+            assignment: Bytes::new(),
+            is_new: true,
+            parked_join: None,
+            parked_sync: None,
+        }
+    }
+
+    /// The member's metadata for a protocol; empty when it does not support it.
+    pub(super) fn metadata(&self, protocol: &str) -> Bytes {
+        let found = self.protocols.iter().find(|supported| *supported.name == *protocol);
+        found.map(|supported| supported.metadata.clone()).unwrap_or_default()
+    }
+
+    pub(super) fn supports(&self, protocol: &str) -> bool {
+        self.protocols.iter().any(|supported| *supported.name == *protocol)
+    }
+
+    /// Whether the member has a request waiting, which shows that it lives.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.parked_join.is_some() || self.parked_sync.is_some()
+    }
+
+    pub(super) fn to_value(&self, protocol: Option<&str>, assignment: Bytes) -> MemberValue {
+        MemberValue {
+            member: self.id.clone(),
+            instance: self.instance.clone(),
+            client_id: (&*self.client_id).into(),
+            client_host: (&*self.client_host).into(),
+            rebalance_timeout_ms: self.rebalance_timeout_ms,
+            session_timeout_ms: self.session_timeout_ms,
+            subscription: protocol.map(|protocol| self.metadata(protocol)).unwrap_or_default(),
+            assignment,
+        }
+    }
+
+    /// A loaded member supports only the protocol that was selected, as the record holds no other.
+    pub(super) fn from_value(value: MemberValue, protocol: Option<&Arc<str>>) -> Member {
+        let protocols = protocol.map(|name| Protocol { name: name.clone(), metadata: value.subscription });
+        Member {
+            id: value.member,
+            instance: value.instance,
+            client_id: (&*value.client_id).into(),
+            client_host: (&*value.client_host).into(),
+            session_timeout_ms: value.session_timeout_ms,
+            rebalance_timeout_ms: value.rebalance_timeout_ms,
+            protocols: protocols.into_iter().collect(),
+            assignment: value.assignment,
+            is_new: false,
+            parked_join: None,
+            parked_sync: None,
+        }
+    }
+}

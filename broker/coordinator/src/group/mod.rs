@@ -1,0 +1,32 @@
+//! The group coordinator (classic protocol): one [`GroupShard`] for each led partition of `__consumer_offsets`.
+//!
+//! A request changes at once only what dies with the broker (who is a member, who waits); committed offsets and
+//! assignments change when the shell reports that their records are committed. `loader` folds the same records
+//! after a failover.
+
+mod admin;
+mod commit;
+mod config;
+mod error;
+mod expiry;
+mod join;
+mod leave;
+mod loader;
+mod member;
+mod offsets;
+mod rebalance;
+pub mod request;
+mod shard;
+mod state;
+mod sync;
+mod timers;
+mod turn;
+
+#[cfg(test)]
+mod tests;
+
+pub use config::GroupConfig;
+pub use error::{AppendFailure, GroupError};
+pub use loader::GroupLoader;
+pub use shard::GroupShard;
+pub use state::GroupState;

@@ -1,0 +1,92 @@
+//! What one call of the shard may use while it works on a group: settings, time, timers, and the effects it leaves.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use gregor_model::{ProducerEpoch, ProducerId, Timestamp, TopicPartition};
+
+use super::config::GroupConfig;
+use super::request::{AppendId, Batch, Effect, Reply, RequestId};
+use super::timers::{TimerKind, Timers};
+use crate::schema::offset::OffsetValue;
+use crate::{GroupId, MemberId};
+
+/// What happens when an append is done.
+#[derive(Debug)]
+pub(super) enum Waiting {
+    /// The leader's assignment, for the generation it was made for.
+    Assignment { generation: i32, assignments: HashMap<MemberId, Bytes> },
+    /// A static member came back under a new id without a rebalance.
+    Replacement(Box<Replacement>),
+    /// Offsets, to show once they are committed.
+    Commit(PendingCommit),
+    /// Nothing depends on it (tombstones, an emptied group): a failure is only logged.
+    Nothing,
+}
+
+/// What is needed to finish or revert a static member's replacement.
+#[derive(Debug)]
+pub(super) struct Replacement {
+    pub(super) request: RequestId,
+    pub(super) old: MemberId,
+    pub(super) new: MemberId,
+    pub(super) old_leader: MemberId,
+    pub(super) old_rebalance_timeout_ms: i32,
+    pub(super) old_session_timeout_ms: i32,
+    pub(super) skip_assignment_known: bool,
+}
+
+/// A commit whose batch is being appended.
+#[derive(Debug)]
+pub(super) struct PendingCommit {
+    pub(super) request: RequestId,
+    pub(super) producer: Option<(ProducerId, ProducerEpoch)>,
+    /// Every partition of the request in its order; no value where it was refused before the append.
+    pub(super) partitions: Vec<(TopicPartition, Option<OffsetValue>)>,
+}
+
+/// One call's surroundings.
+pub(super) struct Turn<'a> {
+    pub(super) config: &'a GroupConfig,
+    pub(super) timers: &'a mut Timers,
+    pub(super) waiting: &'a mut HashMap<AppendId, (GroupId, Waiting)>,
+    pub(super) last_append: &'a mut u64,
+    pub(super) effects: Vec<Effect>,
+    pub(super) now: Timestamp,
+}
+
+impl Turn<'_> {
+    pub(super) fn reply(&mut self, request: RequestId, reply: Reply) {
+        self.effects.push(Effect::Reply(request, reply));
+    }
+
+    /// Asks for an append; `waiting` is what its outcome decides.
+    pub(super) fn append(&mut self, group: &GroupId, batch: Batch, waiting: Waiting) -> AppendId {
+        *self.last_append += 1;
+        let id = AppendId(*self.last_append);
+        self.waiting.insert(id, (group.clone(), waiting));
+        self.effects.push(Effect::Append(id, batch));
+        id
+    }
+
+    pub(super) fn start_timer(&mut self, group: &GroupId, kind: TimerKind, after_ms: i32) {
+        self.timers.set(group, kind, self.now + i64::from(after_ms.max(0)));
+    }
+
+    pub(super) fn stop_timer(&mut self, group: &GroupId, kind: TimerKind) {
+        self.timers.cancel(group, kind);
+    }
+}
+
+impl Batch {
+    /// One group record.
+    pub(super) fn of_group(key: Bytes, value: Bytes) -> Batch {
+        Batch { records: vec![(key, Some(value))], producer: None, base_sequence: -1, acknowledged: true }
+    }
+
+    /// Tombstones; lost ones are written again by the next pass.
+    pub(super) fn of_tombstones(keys: impl Iterator<Item = Bytes>) -> Batch {
+        let records = keys.map(|key| (key, None)).collect();
+        Batch { records, producer: None, base_sequence: -1, acknowledged: false }
+    }
+}
