@@ -29,6 +29,7 @@ pub const SETTLE: Duration = Duration::from_secs(30);
 /// Every cluster lives below a chroot, as many do in the field.
 const CHROOT: &str = "/gregor/test";
 
+const TOPIC_ALREADY_EXISTS: i16 = 36;
 const NOT_CONTROLLER: i16 = 41;
 
 /// What to start.
@@ -205,6 +206,29 @@ impl Cluster {
         replication_factor: i16,
         configs: &[(&str, &str)],
     ) -> Result<()> {
+        self.request_topic(name, partitions, replication_factor, configs).await?;
+        self.wait_for_topic(name, partitions, replication_factor).await
+    }
+
+    /// Waits until every partition has a leader and all its replicas in the ISR.
+    pub async fn wait_for_topic(&self, name: &str, partitions: i32, replication_factor: i16) -> Result<()> {
+        for partition in 0..partitions {
+            self.wait_for_state(name, partition, "a leader and a full ISR", |state| {
+                state.leader >= 0 && state.isr.len() == replication_factor as usize
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
+    /// Creates a topic, and waits only for the controller's word that it did.
+    pub async fn request_topic(
+        &self,
+        name: &str,
+        partitions: i32,
+        replication_factor: i16,
+        configs: &[(&str, &str)],
+    ) -> Result<()> {
         let configs = configs.iter().map(|(key, value)| {
             CreatableTopicConfig::default()
                 .with_name(StrBytes::from_string((*key).to_owned()))
@@ -233,7 +257,8 @@ impl Cluster {
             self.brokers.iter().find(|broker| broker.id() == controller).context("an unknown controller")?;
         let answer = Rpc::connect(&broker.address()).await?.call(5, request).await?;
         match answer.topics.iter().map(|topic| topic.error_code).find(|code| *code != 0) {
-            None => Ok(true),
+            // An earlier try may have succeeded though its answer was lost, or timed out waiting for leaders.
+            None | Some(TOPIC_ALREADY_EXISTS) => Ok(true),
             Some(NOT_CONTROLLER) => Ok(false),
             Some(_) => bail!("creating a topic: {:?}", answer.topics),
         }

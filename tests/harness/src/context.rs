@@ -96,7 +96,7 @@ where
     println!("---- kept: {}", dir.keep().display());
     match outcome {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => panic!("{error:?}"),
+        Ok(Err(error)) => panic!("{error:#}"),
         Err(panic) => resume_unwind(panic),
     }
 }

@@ -135,17 +135,17 @@ impl ZooKeeperServer {
         let dir = context.create_dir(&name)?;
         let data = context.create_dir(&format!("{name}/data"))?;
         let port = ports::free_port()?;
+        // A lone server, too, runs as a quorum (standaloneEnabled=false): in standalone mode a connection that comes in the
+        // moment between listening and loading the database takes the server's listener down with it.
         let mut config = format!(
             "tickTime=500\ninitLimit=20\nsyncLimit=10\ndataDir={}\nclientPort={port}\nclientPortAddress={}\n\
              admin.enableServer=false\nmaxClientCnxns=0\n4lw.commands.whitelist=*\nminSessionTimeout=1000\n\
-             maxSessionTimeout=60000\nextendedTypesEnabled=true\n",
+             maxSessionTimeout=60000\nextendedTypesEnabled=true\nstandaloneEnabled=false\n",
             data.display(),
             options.host
         );
-        if peers.len() > 1 {
-            for (peer, (quorum, election)) in peers.iter().enumerate() {
-                config.push_str(&format!("server.{}=127.0.0.1:{quorum}:{election}\n", peer + 1));
-            }
+        for (peer, (quorum, election)) in peers.iter().enumerate() {
+            config.push_str(&format!("server.{}=127.0.0.1:{quorum}:{election}\n", peer + 1));
         }
         fs::write(data.join("myid"), format!("{id}\n"))?;
         let path = dir.join("zoo.cfg");

@@ -1,10 +1,10 @@
 //! What ZooKeeper holds, read with a client of our own and plain JSON: an independent look at what brokers wrote.
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::time::Duration;
-use zookeeper_client::{Client, Error};
+use zookeeper_client::{Acls, Client, CreateMode, Error};
 
 /// Long enough that no test's ZooKeeper outage ends it.
 const SESSION_TIMEOUT: Duration = Duration::from_secs(40);
@@ -66,6 +66,21 @@ impl Znodes {
     pub async fn owner(&self, path: &str) -> Result<Option<i64>> {
         let stat = self.client.check_stat(&format!("{}{path}", self.chroot)).await?;
         Ok(stat.map(|stat| stat.ephemeral_owner))
+    }
+
+    /// Creates a persistent znode, open to everyone.
+    pub async fn create(&self, path: &str, data: &[u8]) -> Result<()> {
+        let options = CreateMode::Persistent.with_acls(Acls::anyone_all());
+        let path = format!("{}{path}", self.chroot);
+        // After a connection was lost one cannot know whether the write was done: try until it is there.
+        for _ in 0..50 {
+            match self.client.create(&path, data, &options).await {
+                Ok(_) | Err(Error::NodeExists) => return Ok(()),
+                Err(Error::SessionExpired | Error::NoNode) => break,
+                Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        }
+        bail!("cannot create {path}")
     }
 
     /// The names below a znode; none where it does not exist.
