@@ -58,7 +58,12 @@ impl<'a> Decompressor<'a> {
         let count = match &mut self.stream {
             Stream::Plain(rest) => rest.read(into).map_err(|error| corrupt(codec, &error))?,
             Stream::Gzip(reader) => reader.read(into).map_err(|error| corrupt(codec, &error))?,
-            Stream::Snappy(reader) => reader.read(into, self.bytes_max - self.produced)?,
+            Stream::Snappy(reader) => match reader.read(into, self.bytes_max - self.produced) {
+                Err(CompressionError::TooLarge { .. }) => {
+                    return Err(CompressionError::TooLarge { bytes_max: self.bytes_max });
+                }
+                result => result?,
+            },
             Stream::Lz4(reader) => reader.read(into)?,
             Stream::Zstd(reader) => reader.read(into).map_err(|error| corrupt(codec, &error))?,
         };

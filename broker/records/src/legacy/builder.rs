@@ -25,7 +25,7 @@ pub struct LegacyBuilder {
 
 enum Sink {
     Loose(Vec<u8>),
-    Wrapper(Compressor),
+    Wrapper(Box<Compressor>),
 }
 
 impl LegacyBuilder {
@@ -50,7 +50,7 @@ impl LegacyBuilder {
             Codec::Zstd => return Err(BuildError::UnsupportedCodec(Codec::Zstd)),
             _ => {
                 buffer.resize(start + wrapper_overhead(magic), 0);
-                Sink::Wrapper(Compressor::new(compression, buffer, magic)?)
+                Sink::Wrapper(Box::new(Compressor::new(compression, buffer, magic)?))
             }
         };
         Ok(LegacyBuilder {
