@@ -82,6 +82,12 @@ impl Rpc {
         tokio::time::timeout(ANSWER_DEADLINE, read).await.context("no answer")?
     }
 
+    /// Says that no more requests will come, and reads until the broker closes too (or, at most, two seconds).
+    pub async fn finish(mut self) {
+        let _ = self.stream.shutdown().await;
+        self.closes_within(Duration::from_secs(2)).await;
+    }
+
     /// Waits until the broker closes the connection, reading away what it still says. False if it stays open.
     pub async fn closes_within(&mut self, deadline: Duration) -> bool {
         let mut rest = [0; 4096];

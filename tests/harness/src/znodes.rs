@@ -83,6 +83,12 @@ impl Znodes {
         bail!("cannot create {path}")
     }
 
+    /// Creates a persistent znode without data, and every parent it lacks, the chroot too.
+    pub async fn create_with_parents(&self, path: &str) -> Result<()> {
+        let options = CreateMode::Persistent.with_acls(Acls::anyone_all());
+        Ok(self.client.mkdir(&format!("{}{path}", self.chroot), &options).await?)
+    }
+
     /// The names below a znode; none where it does not exist.
     pub async fn children(&self, path: &str) -> Result<Vec<String>> {
         match self.client.list_children(&format!("{}{path}", self.chroot)).await {

@@ -7,5 +7,4 @@ mod fencing;
 mod hostile_frames;
 mod many_topics;
 mod produce_fetch;
-mod topics_tool;
 mod zookeeper_loss;
