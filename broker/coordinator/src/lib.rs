@@ -7,6 +7,7 @@ pub mod group;
 mod ids;
 mod partition_of;
 pub mod schema;
+pub mod transaction;
 
 pub use ids::{GroupId, InstanceId, MemberId, TransactionalId};
 pub use partition_of::partition_of;
