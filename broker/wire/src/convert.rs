@@ -1,0 +1,36 @@
+//! Between the protocol's names and the model's. The protocol's are slices that keep a whole request alive, so names are
+//! copied on their way in.
+
+use gregor_model::{BrokerId, TopicName, TopicPartition};
+use kafka_protocol::messages::{BrokerId as WireBrokerId, TopicName as WireTopicName};
+use kafka_protocol::protocol::StrBytes;
+
+/// A topic's name from the wire.
+pub fn topic_name(name: &WireTopicName) -> TopicName {
+    TopicName::new(name.0.as_str())
+}
+
+/// A topic's name for the wire.
+pub fn wire_topic_name(name: &TopicName) -> WireTopicName {
+    WireTopicName(text(name.as_str()))
+}
+
+/// A partition from the wire.
+pub fn topic_partition(name: &WireTopicName, partition: i32) -> TopicPartition {
+    TopicPartition { topic: topic_name(name), partition }
+}
+
+/// A text for the wire.
+pub fn text(text: &str) -> StrBytes {
+    StrBytes::from_string(text.to_owned())
+}
+
+/// A broker's id from the wire; `None` for -1.
+pub fn broker_id(id: WireBrokerId) -> Option<BrokerId> {
+    BrokerId::from_wire(id.0)
+}
+
+/// A broker's id for the wire; -1 for `None`.
+pub fn wire_broker_id(id: Option<BrokerId>) -> WireBrokerId {
+    WireBrokerId(BrokerId::to_wire(id))
+}

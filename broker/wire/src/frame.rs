@@ -1,0 +1,134 @@
+//! Frames out of a stream of bytes: `i32 length, payload`.
+//!
+//! Pure: whoever owns the socket reads into [`FrameBuffer::spare`] and asks for frames. Memory follows the bytes that have
+//! arrived, not the length that was claimed.
+
+use bytes::{Buf, Bytes, BytesMut};
+
+/// A length no frame may have: negative, or above the limit (`InvalidReceiveException`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("invalid frame length {length}, at most {limit} bytes are allowed")]
+pub struct FrameError {
+    /// What was claimed.
+    pub length: i32,
+    /// What is allowed.
+    pub limit: usize,
+}
+
+/// How much is read at a time at first, and at most.
+const READ_BYTES_MIN: usize = 16 * 1024;
+const READ_BYTES_MAX: usize = 1024 * 1024;
+
+/// The bytes read and not yet taken.
+#[derive(Debug)]
+pub struct FrameBuffer {
+    bytes: BytesMut,
+    frame_bytes_max: usize,
+    read_bytes: usize,
+}
+
+impl FrameBuffer {
+    /// An empty buffer that takes frames up to `frame_bytes_max` bytes, the length not counted.
+    pub fn new(frame_bytes_max: usize) -> FrameBuffer {
+        FrameBuffer { bytes: BytesMut::new(), frame_bytes_max, read_bytes: READ_BYTES_MIN }
+    }
+
+    /// Changes the limit for frames whose length was not yet seen (after authentication).
+    pub fn set_frame_bytes_max(&mut self, frame_bytes_max: usize) {
+        self.frame_bytes_max = frame_bytes_max;
+    }
+
+    /// The next whole frame without its length, sharing the memory it was read into; `None` until enough has arrived.
+    pub fn next_frame(&mut self) -> Result<Option<Bytes>, FrameError> {
+        let Some(length) = self.claimed_length()? else { return Ok(None) };
+        if self.bytes.len() < 4 + length {
+            return Ok(None);
+        }
+        self.bytes.advance(4);
+        Ok(Some(self.bytes.split_to(length).freeze()))
+    }
+
+    /// Makes room for the next read and gives the buffer to read into. Room grows with what has arrived: a frame that
+    /// claims 100 MiB gets them only as its bytes come.
+    pub fn spare(&mut self) -> &mut BytesMut {
+        let claimed = self.claimed_length().ok().flatten().map_or(0, |length| 4 + length);
+        let missing = claimed.saturating_sub(self.bytes.len());
+        let trusted = self.bytes.len().max(self.read_bytes);
+        let wanted = if missing > self.read_bytes { missing.min(trusted) } else { self.read_bytes };
+        if self.bytes.capacity() - self.bytes.len() < wanted.min(READ_BYTES_MIN).max(missing.min(trusted)) {
+            self.bytes.reserve(wanted);
+        }
+        &mut self.bytes
+    }
+
+    /// Tells how much a read brought: full reads make the next ones larger.
+    pub fn read(&mut self, count: usize) {
+        if count >= self.read_bytes {
+            self.read_bytes = (self.read_bytes * 2).min(READ_BYTES_MAX);
+        }
+    }
+
+    /// Whether no byte of a next frame has arrived.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// How much memory the buffer holds, in bytes.
+    pub fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
+    fn claimed_length(&self) -> Result<Option<usize>, FrameError> {
+        let Some(length) = self.bytes.first_chunk::<4>() else { return Ok(None) };
+        let length = i32::from_be_bytes(*length);
+        match usize::try_from(length) {
+            Ok(valid) if valid <= self.frame_bytes_max => Ok(Some(valid)),
+            _ => Err(FrameError { length, limit: self.frame_bytes_max }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn feed(buffer: &mut FrameBuffer, bytes: &[u8]) {
+        buffer.spare().extend_from_slice(bytes);
+        buffer.read(bytes.len());
+    }
+
+    #[test]
+    fn frames_come_whole_and_in_order() {
+        let mut buffer = FrameBuffer::new(100);
+        feed(&mut buffer, &[0, 0, 0]);
+        assert_eq!(buffer.next_frame(), Ok(None));
+        feed(&mut buffer, &[2, 7]);
+        assert_eq!(buffer.next_frame(), Ok(None));
+        feed(&mut buffer, &[8, 0, 0, 0, 0, 0, 0, 0, 1, 9, 0]);
+        assert_eq!(buffer.next_frame(), Ok(Some(Bytes::from_static(&[7, 8]))));
+        assert_eq!(buffer.next_frame(), Ok(Some(Bytes::new())));
+        assert_eq!(buffer.next_frame(), Ok(Some(Bytes::from_static(&[9]))));
+        assert_eq!(buffer.next_frame(), Ok(None));
+        assert!(!buffer.is_empty());
+    }
+
+    #[test]
+    fn lengths_out_of_bounds_are_refused_at_once() {
+        for length in [-1, i32::MIN, 101, i32::MAX] {
+            let mut buffer = FrameBuffer::new(100);
+            feed(&mut buffer, &length.to_be_bytes());
+            assert_eq!(buffer.next_frame(), Err(FrameError { length, limit: 100 }));
+        }
+    }
+
+    #[test]
+    fn a_claim_reserves_nothing() {
+        let mut buffer = FrameBuffer::new(usize::MAX);
+        feed(&mut buffer, &i32::MAX.to_be_bytes());
+        buffer.spare();
+        assert!(buffer.capacity() <= 4 * READ_BYTES_MIN, "{}", buffer.capacity());
+        feed(&mut buffer, &[0; 100_000]);
+        buffer.spare();
+        assert!(buffer.capacity() <= 400_000, "{}", buffer.capacity());
+    }
+}

@@ -1,0 +1,198 @@
+//! An answer ready to send: runs of bytes and regions of files, in order.
+//!
+//! Records never pass through a buffer of ours on their way out: in memory they stay shared slices, on disk they stay
+//! where they are until sendfile.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::sync::{Arc, LazyLock};
+
+use bytes::{Bytes, BytesMut};
+
+/// Bytes of a file. The file may be unlinked meanwhile, not overwritten.
+#[derive(Clone, Debug)]
+pub struct FileRegion {
+    /// The file, open for reading.
+    pub file: Arc<File>,
+    /// Where the region starts, in bytes.
+    pub position: u64,
+    /// How long it is, in bytes.
+    pub len: usize,
+}
+
+impl FileRegion {
+    /// Reads the region; an error if the file has become shorter.
+    pub fn read(&self) -> io::Result<Bytes> {
+        let mut bytes = BytesMut::zeroed(self.len);
+        self.file.read_exact_at(&mut bytes, self.position)?;
+        Ok(bytes.freeze())
+    }
+}
+
+/// A run of an answer.
+#[derive(Clone, Debug)]
+pub enum Segment {
+    /// Bytes in memory.
+    Bytes(Bytes),
+    /// Bytes in a file.
+    File(FileRegion),
+}
+
+impl Segment {
+    /// How many bytes the run has.
+    pub fn len(&self) -> usize {
+        match self {
+            Segment::Bytes(bytes) => bytes.len(),
+            Segment::File(region) => region.len,
+        }
+    }
+
+    /// Whether the run is empty.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// A whole frame, its length included.
+#[derive(Clone, Debug, Default)]
+pub struct Rope {
+    pub(crate) segments: Vec<Segment>,
+}
+
+impl Rope {
+    /// The runs in order, none empty.
+    pub fn into_segments(self) -> Vec<Segment> {
+        self.segments
+    }
+
+    /// The size of the frame with its length, in bytes.
+    pub fn len(&self) -> usize {
+        self.segments.iter().map(Segment::len).sum()
+    }
+
+    /// Whether there is nothing to send.
+    pub fn is_empty(&self) -> bool {
+        self.segments.is_empty()
+    }
+
+    /// All bytes in one piece, files read: for tests, and where there is no socket.
+    pub fn to_bytes(&self) -> io::Result<Bytes> {
+        let mut all = BytesMut::with_capacity(self.len());
+        for segment in &self.segments {
+            match segment {
+                Segment::Bytes(bytes) => all.extend_from_slice(bytes),
+                Segment::File(region) => all.extend_from_slice(&region.read()?),
+            }
+        }
+        Ok(all.freeze())
+    }
+}
+
+/// The longest region one handle can stand for, in bytes: far above `fetch.max.bytes`.
+const HANDLE_BYTES: usize = 256 * 1024 * 1024;
+
+/// Address space for the handles. It is never written or read, so it takes no memory.
+static HANDLES: LazyLock<Bytes> = LazyLock::new(|| Bytes::from(vec![0; HANDLE_BYTES]));
+
+/// The file regions of one answer.
+///
+/// The protocol's structs hold records as `Bytes`. A region enters them as a handle: `Bytes` of the region's length
+/// whose address says which region it is. Only [`encode_response`](crate::encode_response) with these same regions
+/// may see it; its contents are zeros.
+#[derive(Clone, Debug, Default)]
+pub struct FileRegions(Vec<FileRegion>);
+
+impl FileRegions {
+    /// No regions.
+    pub fn new() -> FileRegions {
+        FileRegions::default()
+    }
+
+    /// Keeps a region and gives the handle to put where its bytes belong. A region too long for a handle is read.
+    pub fn add(&mut self, region: FileRegion) -> io::Result<Bytes> {
+        let index = self.0.len();
+        match index.checked_add(region.len) {
+            _ if region.len == 0 => Ok(Bytes::new()),
+            Some(end) if end <= HANDLE_BYTES => {
+                let handle = HANDLES.slice(index..end);
+                self.0.push(region);
+                Ok(handle)
+            }
+            _ => region.read(),
+        }
+    }
+
+    /// The region a handle stands for; `None` for bytes that are just bytes.
+    pub(crate) fn find(&self, bytes: &Bytes) -> Option<&FileRegion> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let index = bytes.as_ptr().addr().checked_sub(HANDLES.as_ptr().addr())?;
+        self.0.get(index).filter(|region| region.len == bytes.len())
+    }
+
+    /// How many regions there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// Puts a rope together: small pieces are copied into runs, large ones shared.
+#[derive(Debug, Default)]
+pub(crate) struct RopeBuilder {
+    done: Vec<Segment>,
+    pub(crate) run: BytesMut,
+}
+
+/// Below this many bytes a copy costs less than a segment of its own.
+const SHARE_BYTES_MIN: usize = 4096;
+
+impl RopeBuilder {
+    /// A frame's beginning: room for its length.
+    pub(crate) fn frame() -> RopeBuilder {
+        RopeBuilder { done: Vec::new(), run: BytesMut::zeroed(4) }
+    }
+
+    pub(crate) fn push_shared(&mut self, bytes: &Bytes) {
+        if bytes.len() < SHARE_BYTES_MIN {
+            self.run.extend_from_slice(bytes);
+        } else {
+            self.push(Segment::Bytes(bytes.clone()));
+        }
+    }
+
+    pub(crate) fn push(&mut self, segment: Segment) {
+        self.end_run();
+        if !segment.is_empty() {
+            self.done.push(segment);
+        }
+    }
+
+    fn end_run(&mut self) {
+        if !self.run.is_empty() {
+            self.done.push(Segment::Bytes(self.run.split().freeze()));
+        }
+    }
+
+    /// Ends the frame and writes its length; `None` if it is longer than a frame can be.
+    pub(crate) fn finish(mut self) -> Option<Rope> {
+        self.end_run();
+        let rope = Rope { segments: self.done };
+        let length = i32::try_from(rope.len().checked_sub(4)?).ok()?;
+        let mut segments = rope.segments;
+        let first = match segments.first_mut() {
+            Some(Segment::Bytes(bytes)) => bytes,
+            _ => return None,
+        };
+        let mut patched = BytesMut::from(std::mem::take(first));
+        patched.get_mut(..4)?.copy_from_slice(&length.to_be_bytes());
+        *first = patched.freeze();
+        Some(Rope { segments })
+    }
+}
