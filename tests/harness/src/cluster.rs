@@ -240,15 +240,7 @@ impl Cluster {
             .with_replication_factor(replication_factor)
             .with_configs(configs.collect());
         let request = CreateTopicsRequest::default().with_topics(vec![topic]).with_timeout_ms(20_000);
-        wait::until_true(&format!("topic {name} to be created"), SETTLE, || self.try_create(&request))
-            .await?;
-        for partition in 0..partitions {
-            self.wait_for_state(name, partition, "a leader and a full ISR", |state| {
-                state.leader >= 0 && state.isr.len() == replication_factor as usize
-            })
-            .await?;
-        }
-        Ok(())
+        wait::until_true(&format!("topic {name} to be created"), SETTLE, || self.try_create(&request)).await
     }
 
     async fn try_create(&self, request: &CreateTopicsRequest) -> Result<bool> {

@@ -169,6 +169,8 @@ impl ZooKeeperServer {
         let properties = [
             ("zookeeper.forceSync", force_sync),
             ("org.slf4j.simpleLogger.defaultLogLevel", "warn"),
+            // Every client that goes away without a word is a stack trace otherwise.
+            ("org.slf4j.simpleLogger.log.org.apache.zookeeper.server.NIOServerCnxn", "error"),
             ("org.slf4j.simpleLogger.showDateTime", "true"),
             ("org.slf4j.simpleLogger.dateTimeFormat", "HH:mm:ss.SSS"),
         ];

@@ -57,6 +57,7 @@ fn another_broker_becomes_controller() {
 
         cluster.broker(first)?.start().await?;
         wait_for_full_isr(&cluster).await?;
+        cluster.wait_for_topic("created-by-the-second", 4, 2).await?;
         ensure!(
             cluster.znodes.controller().await? == Some(second),
             "the returning broker took the controller's place"
