@@ -6,13 +6,33 @@
 //! ([`Event::Completed`]); what follows the call waits as an explicit continuation inside the machine.
 //! Invariants: at most one store operation is outstanding; an event is worked off completely before the next begins.
 
+mod alter_partition;
+mod batch;
+mod broker_change;
 mod config;
+mod context;
 mod control;
+mod controlled_shutdown;
 mod controller;
+mod dispatch;
 mod effect;
+mod elect_leaders;
+mod election;
 mod event;
+mod failover;
+mod features;
+mod notification;
 mod operation;
+mod partition_machine;
+mod pending;
+mod placement;
+mod producer_ids;
+mod reassignment;
+mod replica_machine;
 mod request;
+mod step;
+mod topic_change;
+mod topic_deletion;
 mod znode;
 
 pub use config::ControllerConfig;
@@ -28,6 +48,7 @@ pub use operation::{
     CreateOutcome, Operation, OperationId, Outcome, PartitionStateCreate, PartitionStateWrite, StoreFailure,
     WriteOutcome,
 };
+pub use placement::{Candidate, PlacementError, PlacementStart, place_replicas};
 pub use request::{
     AllocateProducerIdsError, AllocateProducerIdsRequest, AlterPartitionError, AlterPartitionItem,
     AlterPartitionRequest, AlterPartitionTopError, AlterReassignmentsRequest, ControlledShutdownError,

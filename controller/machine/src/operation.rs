@@ -67,7 +67,7 @@ pub enum Operation {
     ReadUncleanElection(Vec<TopicName>),
     /// Read `/admin/reassign_partitions` (and watch for its creation from here on). → [`Outcome::Reassignments`].
     ReadReassignments,
-    /// Read `/admin/preferred_replica_election` (and watch for its creation). → [`Outcome::Partitions`].
+    /// Read `/admin/preferred_replica_election` (and watch for its creation). → [`Outcome::PreferredElection`].
     ReadPreferredElection,
     /// List and read `/isr_change_notification`; unreadable children are listed but add no partitions.
     /// → [`Outcome::IsrChanges`].
@@ -76,8 +76,6 @@ pub enum Operation {
     ReadLogDirEvents,
     /// Read `/latest_producer_id_block`. → [`Outcome::ProducerIdBlock`].
     ReadProducerIdBlock,
-    /// Read `/feature`. → [`Outcome::Features`].
-    ReadFeatures,
 
     /// Fenced. Create `partitions` and `partitions/<p>` (whether these exist already does not matter), then the state
     /// znode. → [`Outcome::Created`], same order.
@@ -85,13 +83,14 @@ pub enum Operation {
     /// Fenced conditional sets. For a BADVERSION, read the state again and report it in the conflict.
     /// → [`Outcome::Written`], same order.
     WritePartitionStates(Vec<PartitionStateWrite>),
-    /// Fenced sets of topic nodes, any version. `id` of each is written back as it is. → [`Outcome::Done`].
+    /// Fenced sets of topic nodes, any version. `id` of each is written back as it is. → [`Outcome::Results`],
+    /// same order.
     WriteTopics(Vec<TopicNode>),
     /// For each of these topics, which lack an id: draw a random one (`TopicId::from_random`), and set the node with
     /// it, fenced, any version. → [`Outcome::TopicIds`], same order; `None` where the node vanished.
     AssignTopicIds(Vec<TopicNode>),
     /// Fenced, for each topic in this order: delete `/brokers/topics/<topic>` recursively (children first),
-    /// `/config/topics/<topic>`, `/admin/delete_topics/<topic>`; missing nodes do not matter. → [`Outcome::Done`].
+    /// `/config/topics/<topic>`, `/admin/delete_topics/<topic>`; missing nodes do not matter. → [`Outcome::Results`].
     DeleteTopics(Vec<TopicName>),
     /// Fenced deletes of `/admin/delete_topics/<topic>`. → [`Outcome::Done`].
     DeleteDeletionMarkers(Vec<TopicName>),
@@ -169,8 +168,8 @@ pub enum Outcome {
     Flags(Vec<bool>),
     /// Content of the legacy reassignment node; `None` when absent, empty when unreadable.
     Reassignments(Option<Vec<(TopicPartition, Vec<BrokerId>)>>),
-    /// Partitions.
-    Partitions(Vec<TopicPartition>),
+    /// Content of `/admin/preferred_replica_election`; `None` when absent, empty when unreadable.
+    PreferredElection(Option<Vec<TopicPartition>>),
     /// Names of the notifications and the partitions they list.
     IsrChanges {
         /// Children found.
@@ -187,12 +186,12 @@ pub enum Outcome {
     },
     /// The block (`None` for null data) and the version; `None` when the node is absent.
     ProducerIdBlock(Option<Versioned<Option<ProducerIdBlock>>>),
-    /// `/feature`.
-    Features(Option<FeatureNode>),
     /// Creations.
     Created(Vec<CreateOutcome>),
     /// Sets.
     Written(Vec<WriteOutcome>),
+    /// Per item: done or not.
+    Results(Vec<Result<(), StoreFailure>>),
     /// Topic ids.
     TopicIds(Vec<Option<TopicId>>),
     /// Whether a conditional write took place (`false`: version conflict).

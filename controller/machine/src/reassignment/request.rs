@@ -1,0 +1,144 @@
+//! AlterPartitionReassignments and ListPartitionReassignments.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use gregor_model::{BrokerId, ReplicaAssignment, TopicPartition};
+
+use super::{Assignments, LegacyEntry, ReassignmentStep};
+use crate::context::{Liveness, PartitionKey};
+use crate::controller::Controller;
+use crate::election::reassign_to;
+use crate::request::{AlterReassignmentsRequest, ListReassignmentsRequest, ReassignmentError, Reply};
+use crate::step::Step;
+
+/// One partition of a request: refused, or to be started.
+pub(crate) type Requested = (TopicPartition, Result<PartitionKey, ReassignmentError>);
+
+impl Controller {
+    /// `processApiPartitionReassignment`.
+    pub(crate) fn alter_reassignments(&mut self, request: AlterReassignmentsRequest) {
+        self.failed_reassignments.clear();
+        let mut assignments: Assignments = Vec::with_capacity(request.partitions.len());
+        let mut items: Vec<Requested> = Vec::with_capacity(request.partitions.len());
+        let mut legacy = Vec::new();
+        for (name, target) in last_of_each(request.partitions) {
+            let planned = self.plan_reassignment(&name, target.as_deref());
+            // The latest submission wins, even one that then turns out to name no partition.
+            if !matches!(
+                planned,
+                Err(ReassignmentError::InvalidReplicaAssignment(_)
+                    | ReassignmentError::NoReassignmentInProgress)
+            ) {
+                legacy.push(LegacyEntry::any(name.clone()));
+            }
+            let item = planned.map(|(key, assignment)| {
+                assignments.push((key, assignment));
+                key
+            });
+            items.push((name, item));
+        }
+        self.then([
+            Step::Reassignment(ReassignmentStep::RemoveLegacy(legacy)),
+            Step::Reassignment(ReassignmentStep::Run(assignments)),
+            Step::Reassignment(ReassignmentStep::Reply(items)),
+        ]);
+    }
+
+    fn plan_reassignment(
+        &self,
+        name: &TopicPartition,
+        target: Option<&[BrokerId]>,
+    ) -> Result<(PartitionKey, Arc<ReplicaAssignment>), ReassignmentError> {
+        let key = self.context.find(name);
+        let none = Arc::new(ReplicaAssignment::default());
+        let current =
+            key.and_then(|key| self.context.partition(key)).map_or(&none, |partition| &partition.assignment);
+        let planned = match target {
+            Some(target) => {
+                self.validate_target(current, target)?;
+                reassign_to(current, target)
+            }
+            None if current.is_being_reassigned() => reassign_to(current, &current.origin()),
+            None => return Err(ReassignmentError::NoReassignmentInProgress),
+        };
+        match key {
+            Some(key)
+                if !self.context.is_partition_queued_for_deletion(key) && !current.replicas.is_empty() =>
+            {
+                Ok((key, planned))
+            }
+            _ => Err(ReassignmentError::UnknownTopicOrPartition),
+        }
+    }
+
+    fn validate_target(
+        &self,
+        current: &ReplicaAssignment,
+        target: &[BrokerId],
+    ) -> Result<(), ReassignmentError> {
+        let invalid = |reason: String| Err(ReassignmentError::InvalidReplicaAssignment(reason));
+        if target.is_empty() {
+            return invalid("The list of replicas is empty.".to_owned());
+        }
+        if target.iter().collect::<BTreeSet<_>>().len() != target.len() {
+            return invalid(format!("The list of replicas names a broker twice: {target:?}"));
+        }
+        if target.iter().any(|id| id.0 < 0) {
+            return invalid(format!("The list of replicas has an invalid broker id: {target:?}"));
+        }
+        let origin = current.origin();
+        let dead: Vec<i32> = target
+            .iter()
+            .filter(|id| !origin.contains(id) && self.context.brokers.liveness(**id) != Liveness::Online)
+            .map(|id| id.0)
+            .collect();
+        if dead.is_empty() {
+            Ok(())
+        } else {
+            invalid(format!("Brokers {dead:?} are to be added but are not alive."))
+        }
+    }
+
+    pub(super) fn reply_to_reassignments(&mut self, items: Vec<Requested>) {
+        let results = items.into_iter().map(|(name, item)| {
+            let result = match item {
+                Ok(key) if self.failed_reassignments.contains(&key) => Err(ReassignmentError::Failed),
+                Ok(_) => Ok(()),
+                Err(error) => Err(error),
+            };
+            (name, result)
+        });
+        let reply = Reply::AlterReassignments(Ok(results.collect()));
+        self.reply(reply);
+    }
+
+    /// `processListPartitionReassignments`.
+    pub(crate) fn list_reassignments(&mut self, request: ListReassignmentsRequest) {
+        let keys: Vec<PartitionKey> = match &request.partitions {
+            Some(names) => self.context.find_all(names),
+            None => self.context.reassigning().collect(),
+        };
+        let listed = keys.into_iter().filter_map(|key| {
+            let partition = self.context.partition(key)?;
+            let assignment = &partition.assignment;
+            assignment.is_being_reassigned().then(|| (partition.name.clone(), Arc::clone(assignment)))
+        });
+        let reply = Reply::ListReassignments(Ok(listed.collect()));
+        self.reply(reply);
+    }
+}
+
+/// Each partition once, where it was named first, with the value that was given last.
+fn last_of_each<T>(items: Vec<(TopicPartition, T)>) -> Vec<(TopicPartition, T)> {
+    let mut places = std::collections::HashMap::with_capacity(items.len());
+    let mut kept: Vec<(TopicPartition, T)> = Vec::with_capacity(items.len());
+    for (name, value) in items {
+        let place = *places.entry(name.clone()).or_insert(kept.len());
+        match kept.get_mut(place) {
+            Some(entry) => entry.1 = value,
+            None => kept.push((name, value)),
+        }
+    }
+    kept
+}
