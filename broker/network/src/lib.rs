@@ -1,1 +1,22 @@
-//! gregor-network.
+//! Listeners and connections: sockets in, [`Dispatch`]ed requests out, answers back in order.
+//!
+//! One task per listener accepts, one task per connection reads, has each request handled and writes its answer before
+//! it takes the next. Everything a client can make us hold is bounded: the size of a frame, the bytes read
+//! ahead, the number of connections, the time they may be silent. Nothing here knows what a request means.
+
+mod acceptor;
+mod bind;
+mod config;
+mod connection;
+mod context;
+mod dispatch;
+mod idle;
+mod quotas;
+mod server;
+mod writer;
+
+pub use bind::BindError;
+pub use config::{ConnectionLimits, ListenerConfig, NetworkConfig, NetworkConfigError};
+pub use context::{ClientSoftware, ConnectionContext, Principal};
+pub use dispatch::{Answer, Dispatch, Reply};
+pub use server::{BoundServer, Server};

@@ -1,0 +1,107 @@
+//! One listener's accept loop.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gregor_model::EndPoint;
+use gregor_wire::FrameBuffer;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{debug, info, warn};
+
+use crate::bind::configure;
+use crate::config::NetworkConfig;
+use crate::connection::{Connection, End};
+use crate::context::ConnectionContext;
+use crate::dispatch::Dispatch;
+use crate::idle::IdleTimer;
+use crate::quotas::{ConnectionQuotas, Slot};
+use crate::writer::Outgoing;
+
+/// How long to wait when the process cannot accept (no more file descriptors).
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
+
+#[derive(Clone)]
+pub(crate) struct Acceptor {
+    pub(crate) endpoint: EndPoint,
+    pub(crate) config: Arc<NetworkConfig>,
+    pub(crate) dispatch: Arc<dyn Dispatch>,
+    pub(crate) quotas: Arc<ConnectionQuotas>,
+    pub(crate) tasks: TaskTracker,
+    /// Cancelled when no further connection or request is to be taken.
+    pub(crate) stop: CancellationToken,
+    /// Cancelled when even the requests in hand are given up.
+    pub(crate) abort: CancellationToken,
+}
+
+impl Acceptor {
+    /// Accepts until stopped.
+    pub(crate) async fn run(self, listener: TcpListener) {
+        loop {
+            let accepted = tokio::select! {
+                () = self.stop.cancelled() => return,
+                accepted = listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, _)) => {
+                    let admitted = tokio::select! {
+                        () = self.stop.cancelled() => return,
+                        admitted = self.admit(stream) => admitted,
+                    };
+                    if let Err(error) = admitted {
+                        debug!(listener = %self.endpoint.listener, %error, "a connection ended before it began");
+                    }
+                }
+                Err(error) => {
+                    warn!(listener = %self.endpoint.listener, %error, "cannot accept a connection");
+                    tokio::time::sleep(ACCEPT_BACKOFF).await;
+                }
+            }
+        }
+    }
+
+    /// Waits for a slot and serves the connection in a task of its own.
+    async fn admit(&self, stream: TcpStream) -> io::Result<()> {
+        let (local, peer) = (stream.local_addr()?, stream.peer_addr()?);
+        let listener = &self.endpoint.listener;
+        let Some(slot) = self.quotas.slot(listener, peer.ip().to_canonical()).await else {
+            info!(%listener, %peer, "too many connections from this address");
+            return Ok(());
+        };
+        configure(&stream, &self.config)?;
+        let context =
+            ConnectionContext::new(listener.clone(), self.endpoint.protocol, local, peer, slot.index);
+        self.tasks.spawn(serve(self.connection(stream, context, slot), self.abort.clone()));
+        Ok(())
+    }
+
+    fn connection(&self, stream: TcpStream, context: ConnectionContext, slot: Slot) -> Connection {
+        Connection {
+            stream,
+            context,
+            slot,
+            dispatch: self.dispatch.clone(),
+            frames: FrameBuffer::new(self.config.request_bytes_max),
+            idle: IdleTimer::new(self.config.idle_max),
+            stop: self.stop.clone(),
+            outgoing: Outgoing::default(),
+        }
+    }
+}
+
+async fn serve(connection: Connection, abort: CancellationToken) {
+    let (context, end) = tokio::select! {
+        () = abort.cancelled() => return,
+        ended = connection.serve() => ended,
+    };
+    match end {
+        End::Frame(_) | End::Wire(_) | End::Encode(_) => {
+            warn!(connection = %context.id, listener = %context.listener, reason = %end, "closed a connection");
+        }
+        _ => {
+            debug!(connection = %context.id, listener = %context.listener, reason = %end, "connection ended")
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! The seam to whoever handles requests.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use gregor_wire::kafka_protocol::messages::ResponseKind;
+use gregor_wire::{FileRegions, Request};
+
+use crate::context::ConnectionContext;
+
+/// Handles requests. Called for one request at a time per connection, and always awaited to its end: a client that goes
+/// away does not cancel what it asked for.
+#[async_trait]
+pub trait Dispatch: Send + Sync + 'static {
+    /// Handles one request.
+    async fn dispatch(&self, connection: &ConnectionContext, request: Request) -> Answer;
+}
+
+/// What becomes of a request.
+#[derive(Debug)]
+pub enum Answer {
+    /// Send this.
+    Reply(Box<Reply>),
+    /// Send nothing: the client asked for no answer (produce with acks=0).
+    NoReply {
+        /// How long to take no further request, for quotas.
+        mute_for: Duration,
+    },
+    /// Close the connection, as Kafka does where no answer would tell (acks=0 that failed).
+    Close,
+}
+
+/// An answer to send.
+#[derive(Debug)]
+pub struct Reply {
+    /// The response, of the request's API.
+    pub response: ResponseKind,
+    /// The files whose handles the response holds.
+    pub regions: FileRegions,
+    /// How long to take no further request after sending, for quotas.
+    pub mute_for: Duration,
+}
+
+impl Answer {
+    /// An answer without files or throttling.
+    pub fn reply(response: impl Into<ResponseKind>) -> Answer {
+        Answer::reply_with_files(response, FileRegions::new())
+    }
+
+    /// An answer whose records are in files.
+    pub fn reply_with_files(response: impl Into<ResponseKind>, regions: FileRegions) -> Answer {
+        Answer::Reply(Box::new(Reply { response: response.into(), regions, mute_for: Duration::ZERO }))
+    }
+
+    /// No answer, and no pause.
+    pub fn no_reply() -> Answer {
+        Answer::NoReply { mute_for: Duration::ZERO }
+    }
+}

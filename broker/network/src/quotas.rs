@@ -1,0 +1,259 @@
+//! How many connections there are, and whether one more may come (`ConnectionQuotas`).
+//!
+//! `Counts` decides and is pure; `ConnectionQuotas` holds it under a lock and lets acceptors wait for a slot.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use gregor_model::ListenerName;
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{ConnectionLimits, NetworkConfig};
+
+/// What to do with a socket that was accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Verdict {
+    /// Serve it; it is counted.
+    Admit,
+    /// Serve it, and close the connection that was silent longest on another listener.
+    AdmitAndEvict,
+    /// Ask again when a connection has ended.
+    Wait,
+    /// Close it: its address has as many as it may.
+    Refuse,
+}
+
+#[derive(Debug)]
+struct Counts {
+    limits: ConnectionLimits,
+    per_listener_max: HashMap<ListenerName, usize>,
+    inter_broker: ListenerName,
+    total: usize,
+    per_listener: HashMap<ListenerName, usize>,
+    per_ip: HashMap<IpAddr, usize>,
+}
+
+impl Counts {
+    /// Decides about a socket. With several listeners that of the brokers never waits for `max.connections`.
+    fn admit(&mut self, listener: &ListenerName, address: IpAddr) -> Verdict {
+        let on_listener = self.per_listener.get(listener).copied().unwrap_or(0);
+        if on_listener >= self.per_listener_max.get(listener).copied().unwrap_or(usize::MAX) {
+            return Verdict::Wait;
+        }
+        let is_full = self.total >= self.limits.connections_max;
+        let is_protected = *listener == self.inter_broker && self.per_listener_max.len() > 1;
+        if is_full && !is_protected {
+            return Verdict::Wait;
+        }
+        if self.per_ip.get(&address).copied().unwrap_or(0) >= self.limits.per_ip(address) {
+            return Verdict::Refuse;
+        }
+        self.total += 1;
+        *self.per_listener.entry(listener.clone()).or_default() += 1;
+        *self.per_ip.entry(address).or_default() += 1;
+        if is_full { Verdict::AdmitAndEvict } else { Verdict::Admit }
+    }
+
+    fn release(&mut self, listener: &ListenerName, address: IpAddr) {
+        self.total = self.total.saturating_sub(1);
+        if let Some(count) = self.per_listener.get_mut(listener) {
+            *count = count.saturating_sub(1);
+        }
+        if let Some(count) = self.per_ip.get_mut(&address) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                self.per_ip.remove(&address);
+            }
+        }
+    }
+}
+
+/// A connection that may be evicted.
+#[derive(Debug)]
+struct Member {
+    listener: ListenerName,
+    activity: Arc<AtomicU64>,
+    close: CancellationToken,
+}
+
+#[derive(Debug)]
+struct Inner {
+    counts: Counts,
+    members: HashMap<u64, Member>,
+    next_index: u64,
+}
+
+/// All connections of a broker, counted.
+#[derive(Debug)]
+pub(crate) struct ConnectionQuotas {
+    inner: Mutex<Inner>,
+    released: Notify,
+    /// Orders activity: larger is later.
+    clock: AtomicU64,
+}
+
+/// A connection's place; given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    quotas: Arc<ConnectionQuotas>,
+    listener: ListenerName,
+    address: IpAddr,
+    activity: Arc<AtomicU64>,
+    /// The connection's number since start.
+    pub(crate) index: u64,
+    /// Cancelled when the connection must make room.
+    pub(crate) evicted: CancellationToken,
+}
+
+impl Slot {
+    /// Something was read or written.
+    pub(crate) fn touch(&self) {
+        let now = self.quotas.clock.fetch_add(1, Ordering::Relaxed);
+        self.activity.store(now, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        let mut inner = self.quotas.inner.lock();
+        inner.counts.release(&self.listener, self.address);
+        inner.members.remove(&self.index);
+        drop(inner);
+        self.quotas.released.notify_waiters();
+    }
+}
+
+impl ConnectionQuotas {
+    pub(crate) fn new(config: &NetworkConfig) -> Arc<ConnectionQuotas> {
+        let per_listener_max = config
+            .listeners
+            .iter()
+            .map(|listener| (listener.endpoint.listener.clone(), listener.connections_max))
+            .collect();
+        let counts = Counts {
+            limits: config.limits.clone(),
+            per_listener_max,
+            inter_broker: config.inter_broker.clone(),
+            total: 0,
+            per_listener: HashMap::new(),
+            per_ip: HashMap::new(),
+        };
+        Arc::new(ConnectionQuotas {
+            inner: Mutex::new(Inner { counts, members: HashMap::new(), next_index: 0 }),
+            released: Notify::new(),
+            clock: AtomicU64::new(0),
+        })
+    }
+
+    /// Waits for a slot; `None` when the address has as many connections as it may.
+    pub(crate) async fn slot(self: &Arc<Self>, listener: &ListenerName, address: IpAddr) -> Option<Slot> {
+        loop {
+            // Registered before asking, so that no release is missed.
+            let released = self.released.notified();
+            match self.try_slot(listener, address) {
+                Ok(slot) => return slot,
+                Err(MustWait) => released.await,
+            }
+        }
+    }
+
+    fn try_slot(
+        self: &Arc<Self>,
+        listener: &ListenerName,
+        address: IpAddr,
+    ) -> Result<Option<Slot>, MustWait> {
+        let mut inner = self.inner.lock();
+        match inner.counts.admit(listener, address) {
+            Verdict::Wait => return Err(MustWait),
+            Verdict::Refuse => return Ok(None),
+            Verdict::AdmitAndEvict => inner.evict_one_not_on(listener),
+            Verdict::Admit => {}
+        }
+        let index = inner.next_index;
+        inner.next_index += 1;
+        let activity = Arc::new(AtomicU64::new(self.clock.fetch_add(1, Ordering::Relaxed)));
+        let evicted = CancellationToken::new();
+        let member =
+            Member { listener: listener.clone(), activity: activity.clone(), close: evicted.clone() };
+        inner.members.insert(index, member);
+        let (quotas, listener) = (self.clone(), listener.clone());
+        Ok(Some(Slot { quotas, listener, address, activity, index, evicted }))
+    }
+
+    /// Changes the limits; connections above them stay.
+    pub(crate) fn set_limits(&self, limits: ConnectionLimits) {
+        self.inner.lock().counts.limits = limits;
+        self.released.notify_waiters();
+    }
+
+    /// How many connections a listener has.
+    pub(crate) fn count(&self, listener: &ListenerName) -> usize {
+        self.inner.lock().counts.per_listener.get(listener).copied().unwrap_or(0)
+    }
+}
+
+struct MustWait;
+
+impl Inner {
+    fn evict_one_not_on(&mut self, listener: &ListenerName) {
+        let candidates = self.members.values().filter(|member| member.listener != *listener);
+        let oldest = candidates
+            .filter(|member| !member.close.is_cancelled())
+            .min_by_key(|member| member.activity.load(Ordering::Relaxed));
+        if let Some(member) = oldest {
+            member.close.cancel();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counts(total: usize, per_ip: usize) -> Counts {
+        let limits = ConnectionLimits {
+            connections_max: total,
+            per_ip_max: per_ip,
+            per_ip_overrides: HashMap::from([(ip(9), 0)]),
+        };
+        Counts {
+            limits,
+            per_listener_max: HashMap::from([(name("IN"), usize::MAX), (name("OUT"), 2)]),
+            inter_broker: name("IN"),
+            total: 0,
+            per_listener: HashMap::new(),
+            per_ip: HashMap::new(),
+        }
+    }
+
+    fn name(text: &str) -> ListenerName {
+        ListenerName::new(text)
+    }
+
+    fn ip(last: u8) -> IpAddr {
+        IpAddr::from([10, 0, 0, last])
+    }
+
+    #[test]
+    fn limits() {
+        let mut counts = counts(3, 2);
+        let mut check = |listener: &str, address, expected| {
+            assert_eq!(counts.admit(&name(listener), address), expected, "{listener} {address}");
+        };
+        check("OUT", ip(1), Verdict::Admit);
+        check("OUT", ip(9), Verdict::Refuse);
+        check("OUT", ip(1), Verdict::Admit);
+        check("OUT", ip(2), Verdict::Wait);
+        check("IN", ip(1), Verdict::Refuse);
+        check("IN", ip(2), Verdict::Admit);
+        check("IN", ip(2), Verdict::AdmitAndEvict);
+        counts.release(&name("OUT"), ip(1));
+        assert_eq!(counts.admit(&name("OUT"), ip(3)), Verdict::Wait);
+        counts.release(&name("IN"), ip(2));
+        assert_eq!(counts.admit(&name("OUT"), ip(1)), Verdict::Admit);
+    }
+}
