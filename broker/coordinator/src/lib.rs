@@ -6,6 +6,7 @@
 pub mod group;
 mod ids;
 mod partition_of;
+pub mod runtime;
 pub mod schema;
 pub mod transaction;
 

@@ -65,7 +65,7 @@ impl Group {
             .iter()
             .filter_map(|(partition, value)| value.clone().map(|value| (partition.clone(), value)))
             .collect();
-        let batch = Batch { records, producer, base_sequence: 0, acknowledged: true };
+        let batch = Batch { records, producer, acknowledged: true };
         let append = turn.append(&self.id, batch, Waiting::Commit(pending));
         match producer {
             None => self.offsets.begin(append, accepted.into_iter().map(|(partition, _)| partition)),

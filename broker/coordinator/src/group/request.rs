@@ -262,8 +262,6 @@ pub struct Batch {
     pub records: Vec<(Bytes, Option<Bytes>)>,
     /// Makes the batch part of this producer's transaction.
     pub producer: Option<(ProducerId, ProducerEpoch)>,
-    /// The base sequence of the header: Kafka writes 0 for commits and -1 otherwise.
-    pub base_sequence: i32,
     /// Tombstones are written with acks=0, everything else with `offsets.commit.required.acks`.
     pub acknowledged: bool,
 }

@@ -1,0 +1,71 @@
+//! Reading a coordinator's partition from start to end.
+
+use gregor_model::Offset;
+use gregor_records::{BatchRef, EndTransactionMarker, Limits, batches};
+
+use super::machine::Loader;
+use super::topic_log::{LoadError, TopicLog};
+
+/// Folds everything in the partition. A damaged record is reported and left out, as in Kafka; a damaged batch ends
+/// the load with what was read before it.
+pub(super) fn load<L: Loader>(log: &dyn TopicLog, partition: i32) -> (L, Result<(), LoadError>) {
+    let mut loader = L::default();
+    let result = fold(log, partition, &mut loader);
+    (loader, result)
+}
+
+fn fold<L: Loader>(log: &dyn TopicLog, partition: i32, loader: &mut L) -> Result<(), LoadError> {
+    let range = log.range(partition)?;
+    let mut at = range.start;
+    while at < range.end {
+        let chunk = log.read(partition, at)?;
+        let before = at;
+        for batch in batches(&chunk) {
+            match batch {
+                Ok(batch) => {
+                    let next = batch.header().next_offset();
+                    if next > at {
+                        fold_batch(loader, &batch, at, partition)?;
+                        at = next;
+                    }
+                }
+                // The last batch of a chunk may be cut: the next chunk begins with it.
+                Err(_) if at > before => break,
+                Err(error) => return Err(LoadError::Corrupt { at, reason: error.to_string() }),
+            }
+        }
+        if at == before {
+            return Err(LoadError::Corrupt { at, reason: "no batch where one must be".to_owned() });
+        }
+    }
+    Ok(())
+}
+
+fn fold_batch<L: Loader>(
+    loader: &mut L,
+    batch: &BatchRef<'_>,
+    from: Offset,
+    partition: i32,
+) -> Result<(), LoadError> {
+    let header = batch.header();
+    let corrupt = |reason: String| LoadError::Corrupt { at: header.base_offset(), reason };
+    batch.check_crc().map_err(|error| corrupt(error.to_string()))?;
+    let mut records = batch.records(Limits::for_batch(header)).map_err(|error| corrupt(error.to_string()))?;
+    while let Some(record) = records.next_record().map_err(|error| corrupt(error.to_string()))? {
+        if record.offset < from {
+            continue;
+        }
+        if header.is_control() {
+            let marker = EndTransactionMarker::parse(&record).map_err(|error| corrupt(error.to_string()))?;
+            if let (Some(marker), Some(producer)) = (marker, header.producer_id) {
+                loader.marker(producer, marker.commit);
+            }
+            continue;
+        }
+        let producer = header.producer_id.filter(|_| header.is_transactional());
+        if let Err(error) = loader.record(header.base_offset(), producer, record.key, record.value) {
+            tracing::error!(partition, offset = %record.offset, %error, "left a damaged record out");
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,205 @@
+//! The task of one partition: it owns the machine, keeps who waits for an answer, and runs the appends.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use gregor_model::{LeaderEpoch, Offset, Sequence, Timestamp};
+use gregor_records::{BatchBuilder, BatchOptions, BuildError, Compression, Producer};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use super::machine::{AppendPlan, Machine, Step};
+use super::topic_log::TopicLog;
+use crate::group::AppendFailure;
+use crate::group::request::{AppendId, RequestId};
+
+/// How many requests may wait for one partition's task; more make their connections wait.
+const QUEUE_LENGTH: usize = 1_024;
+
+type Command<M> = Box<dyn FnOnce(&mut M, Timestamp, &mut Desk<M>) -> Vec<<M as Machine>::Effect> + Send>;
+type Appending = Pin<Box<dyn Future<Output = (AppendId, Result<Offset, AppendFailure>)> + Send>>;
+
+/// The partition was unloaded before it could answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the coordinator has moved")]
+pub struct Unloaded;
+
+/// Who waits for which answer.
+pub(super) struct Desk<M: Machine> {
+    last: u64,
+    waiting: HashMap<RequestId, oneshot::Sender<M::Reply>>,
+}
+
+/// The way to a partition's task.
+pub struct Handle<M: Machine> {
+    commands: mpsc::Sender<Command<M>>,
+}
+
+impl<M: Machine> Clone for Handle<M> {
+    fn clone(&self) -> Self {
+        Handle { commands: self.commands.clone() }
+    }
+}
+
+impl<M: Machine> Handle<M> {
+    /// Asks something that may be answered later.
+    ///
+    /// # Errors
+    /// The partition was unloaded meanwhile.
+    pub async fn ask(
+        &self,
+        work: impl FnOnce(&mut M, RequestId, Timestamp) -> Vec<M::Effect> + Send + 'static,
+    ) -> Result<M::Reply, Unloaded> {
+        let (sender, answer) = oneshot::channel();
+        let command: Command<M> = Box::new(move |machine, now, desk| {
+            desk.last += 1;
+            let request = RequestId(desk.last);
+            desk.waiting.insert(request, sender);
+            work(machine, request, now)
+        });
+        self.commands.send(command).await.map_err(|_| Unloaded)?;
+        answer.await.map_err(|_| Unloaded)
+    }
+
+    /// Does something that is answered at once.
+    ///
+    /// # Errors
+    /// The partition was unloaded meanwhile.
+    pub async fn call<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut M, Timestamp) -> (T, Vec<M::Effect>) + Send + 'static,
+    ) -> Result<T, Unloaded> {
+        let (sender, answer) = oneshot::channel();
+        let command: Command<M> = Box::new(move |machine, now, _| {
+            let (result, effects) = work(machine, now);
+            // Whoever asked may have gone; the work stands.
+            let _ = sender.send(result);
+            effects
+        });
+        self.commands.send(command).await.map_err(|_| Unloaded)?;
+        answer.await.map_err(|_| Unloaded)
+    }
+}
+
+/// What the task needs besides its machine.
+pub(super) struct Surroundings<M: Machine> {
+    pub(super) partition: i32,
+    pub(super) epoch: LeaderEpoch,
+    pub(super) log: Arc<dyn TopicLog>,
+    pub(super) compression: Compression,
+    pub(super) errands: Arc<dyn Fn(i32, LeaderEpoch, M::Errand) + Send + Sync>,
+    pub(super) stop: CancellationToken,
+}
+
+/// One partition's task.
+pub(super) struct PartitionTask<M: Machine> {
+    machine: M,
+    around: Surroundings<M>,
+    commands: mpsc::Receiver<Command<M>>,
+    desk: Desk<M>,
+    appending: FuturesUnordered<Appending>,
+}
+
+impl<M: Machine> PartitionTask<M> {
+    pub(super) fn new(machine: M, around: Surroundings<M>) -> (PartitionTask<M>, Handle<M>) {
+        let (sender, commands) = mpsc::channel(QUEUE_LENGTH);
+        let desk = Desk { last: 0, waiting: HashMap::new() };
+        let task = PartitionTask { machine, around, commands, desk, appending: FuturesUnordered::new() };
+        (task, Handle { commands: sender })
+    }
+
+    /// Works until it is stopped; then everyone who waits is sent to the new coordinator.
+    pub(super) async fn run(mut self, first: Vec<M::Effect>) {
+        self.perform(first).await;
+        loop {
+            let timer = self.machine.next_timer();
+            let effects = tokio::select! {
+                biased;
+                () = self.around.stop.cancelled() => break,
+                Some((append, outcome)) = self.appending.next() => {
+                    self.machine.appended(append, outcome, Timestamp::now())
+                }
+                command = self.commands.recv() => match command {
+                    Some(command) => command(&mut self.machine, Timestamp::now(), &mut self.desk),
+                    None => break,
+                },
+                () = sleep_until(timer), if timer.is_some() => self.machine.fire_timers(Timestamp::now()),
+            };
+            self.perform(effects).await;
+        }
+        for effect in self.machine.unload(Timestamp::now()) {
+            if let Step::Reply(request, reply) = M::step(effect)
+                && let Some(waiting) = self.desk.waiting.remove(&request)
+            {
+                // Whoever asked may have gone.
+                let _ = waiting.send(reply);
+            }
+        }
+    }
+
+    async fn perform(&mut self, effects: Vec<M::Effect>) {
+        let mut effects: std::collections::VecDeque<_> = effects.into();
+        while let Some(effect) = effects.pop_front() {
+            match M::step(effect) {
+                Step::Reply(request, reply) => {
+                    if let Some(waiting) = self.desk.waiting.remove(&request) {
+                        // Whoever asked may have gone.
+                        let _ = waiting.send(reply);
+                    }
+                }
+                Step::Append(append, plan) => {
+                    let mut appending = self.append(append, plan);
+                    // The first poll does the local append, so that batches keep the order of their effects.
+                    match futures::poll!(&mut appending) {
+                        std::task::Poll::Ready((append, outcome)) => {
+                            effects.extend(self.machine.appended(append, outcome, Timestamp::now()));
+                        }
+                        std::task::Poll::Pending => self.appending.push(appending),
+                    }
+                }
+                Step::Errand(errand) => {
+                    (self.around.errands)(self.around.partition, self.around.epoch, errand)
+                }
+            }
+        }
+    }
+
+    fn append(&self, append: AppendId, plan: AppendPlan) -> Appending {
+        let log = Arc::clone(&self.around.log);
+        let partition = self.around.partition;
+        let batch = build(&plan, self.around.compression, Timestamp::now());
+        Box::pin(async move {
+            let outcome = match batch {
+                Ok(batch) => log.append(partition, batch, plan.acknowledged, plan.timeout_ms).await,
+                Err(error) => {
+                    tracing::error!(partition, %error, "a coordinator's batch could not be built");
+                    Err(AppendFailure::MessageTooLarge)
+                }
+            };
+            (append, outcome)
+        })
+    }
+}
+
+fn build(plan: &AppendPlan, compression: Compression, now: Timestamp) -> Result<Bytes, BuildError> {
+    let producer = plan.producer.map(|(id, epoch)| Producer { id, epoch, base_sequence: Some(Sequence(0)) });
+    let options =
+        BatchOptions { compression, producer, transactional: producer.is_some(), ..BatchOptions::default() };
+    let mut builder = BatchBuilder::new(options)?;
+    for (index, (key, value)) in plan.records.iter().enumerate() {
+        let offset = Offset(i64::try_from(index).unwrap_or(i64::MAX));
+        builder.append(offset, Some(now), Some(key), value.as_deref(), &[])?;
+    }
+    builder.finish().map(Bytes::from)
+}
+
+async fn sleep_until(at: Option<Timestamp>) {
+    let wait_ms = at.map_or(0, |at| at - Timestamp::now());
+    tokio::time::sleep(Duration::from_millis(u64::try_from(wait_ms).unwrap_or(0))).await;
+}

@@ -1,0 +1,175 @@
+//! The shells over a log in memory: load, ask, append, resign.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use gregor_model::{BrokerId, LeaderEpoch, Offset, ProducerEpoch, ProducerId, TopicPartition};
+use gregor_records::{BatchRef, Compression, batch};
+use parking_lot::Mutex;
+use tokio_util::sync::CancellationToken;
+
+use super::*;
+use crate::group::request::{Claim, Commit, OffsetToCommit};
+use crate::group::{AppendFailure, GroupConfig, GroupError};
+use crate::transaction::*;
+
+/// One partition's log in memory, shared by the brokers of a test.
+#[derive(Default)]
+struct MemoryLog {
+    bytes: Mutex<(Vec<u8>, i64)>,
+}
+
+#[async_trait]
+impl TopicLog for MemoryLog {
+    async fn append(
+        &self,
+        _partition: i32,
+        bytes: Bytes,
+        _acknowledged: bool,
+        _timeout_ms: Option<i32>,
+    ) -> Result<Offset, AppendFailure> {
+        let mut log = self.bytes.lock();
+        let base = Offset(log.1);
+        let mut bytes = bytes.to_vec();
+        let records = BatchRef::first(&bytes).expect("a batch").header().record_count.unwrap_or(0);
+        batch::set_base_offset(&mut bytes, base);
+        log.0.extend(bytes);
+        log.1 += i64::from(records);
+        Ok(base)
+    }
+
+    fn range(&self, _partition: i32) -> Result<Range<Offset>, LoadError> {
+        Ok(Offset(0)..Offset(self.bytes.lock().1))
+    }
+
+    fn read(&self, _partition: i32, from: Offset) -> Result<Bytes, LoadError> {
+        let log = self.bytes.lock();
+        let mut position = 0;
+        for batch in gregor_records::batches(&log.0) {
+            let batch = batch.expect("a batch");
+            if batch.header().next_offset() > from {
+                break;
+            }
+            position += batch.bytes().len();
+        }
+        Ok(Bytes::copy_from_slice(&log.0[position..]))
+    }
+}
+
+async fn until(mut condition: impl AsyncFnMut() -> bool) {
+    while !condition().await {
+        tokio::task::yield_now().await;
+    }
+}
+
+fn commit(offset: i64) -> Commit {
+    Commit {
+        claim: Claim { group: "g".into(), member: "".into(), instance: None, generation: -1 },
+        producer: None,
+        retention_ms: None,
+        offsets: vec![OffsetToCommit {
+            partition: TopicPartition::new("t", 0),
+            offset: Offset(offset),
+            leader_epoch: None,
+            metadata: "".into(),
+            committed_at: None,
+        }],
+    }
+}
+
+async fn fetched(groups: &GroupCoordinator) -> Result<Option<Offset>, GroupError> {
+    let partitions = Some(vec![TopicPartition::new("t", 0)]);
+    let fetch = FetchGroup { group: "g".into(), partitions, require_stable: true };
+    groups.fetch(fetch).await.map(|offsets| offsets[0].offset)
+}
+
+#[tokio::test]
+async fn a_group_moves_to_another_broker() {
+    let log = Arc::new(MemoryLog::default());
+    let broker = || GroupCoordinator::new(log.clone(), GroupConfig::default(), Compression::NONE, 1);
+    let (first, second) = (broker(), broker());
+    assert_eq!(first.commit(commit(1)).await, Err(GroupError::NotCoordinator));
+    first.elect(0, LeaderEpoch(1));
+    until(async || first.commit(commit(7)).await.is_ok()).await;
+    assert_eq!(fetched(&first).await, Ok(Some(Offset(7))));
+    first.resign(0, Some(LeaderEpoch(0)));
+    assert_eq!(fetched(&first).await, Ok(Some(Offset(7))), "an older resignation is ignored");
+    first.resign(0, Some(LeaderEpoch(2)));
+    assert_eq!(fetched(&first).await, Err(GroupError::NotCoordinator));
+    first.elect(0, LeaderEpoch(1));
+    assert_eq!(fetched(&first).await, Err(GroupError::NotCoordinator), "an older election is ignored");
+    second.elect(0, LeaderEpoch(2));
+    until(async || fetched(&second).await.is_ok()).await;
+    assert_eq!(fetched(&second).await, Ok(Some(Offset(7))));
+    second.shutdown().await;
+    first.shutdown().await;
+}
+
+/// Producer ids from 1000, and leaders that take each marker at the second attempt.
+#[derive(Default)]
+struct Outside {
+    written: Mutex<Vec<(TopicPartition, bool)>>,
+    attempts: Mutex<usize>,
+}
+
+#[async_trait]
+impl ProducerIdSource for Outside {
+    async fn allocate(&self) -> Option<(i64, i32)> {
+        Some((1_000, 1_000))
+    }
+}
+
+#[async_trait]
+impl MarkerRoute for Outside {
+    fn target(&self, partition: &TopicPartition) -> MarkerTarget {
+        match partition.partition {
+            9 => MarkerTarget::Deleted,
+            _ => MarkerTarget::Leader(BrokerId(1)),
+        }
+    }
+
+    async fn write(&self, _broker: BrokerId, markers: &WriteMarkers) -> Option<Vec<Vec<MarkerAnswer>>> {
+        *self.attempts.lock() += 1;
+        if *self.attempts.lock() == 1 {
+            return None;
+        }
+        let mut answers = Vec::new();
+        for (_, _, markers) in &markers.markers {
+            let written = markers.partitions.iter().map(|partition| (partition.clone(), markers.commit));
+            self.written.lock().extend(written);
+            answers.push(vec![MarkerAnswer::Settled; markers.partitions.len()]);
+        }
+        Some(answers)
+    }
+}
+
+#[tokio::test]
+async fn a_transaction_is_decided_and_its_markers_written() {
+    let outside = Arc::new(Outside::default());
+    let log = Arc::new(MemoryLog::default());
+    let coordinator =
+        TransactionCoordinator::new(log, TransactionConfig::default(), 1, outside.clone(), outside.clone());
+    let stop = CancellationToken::new();
+    let sender = tokio::spawn(Arc::clone(&coordinator).send_markers(stop.clone()));
+    coordinator.elect(0, LeaderEpoch(3));
+    let init = InitProducer { id: "x".into(), timeout_ms: 60_000, current: None };
+    until(async || coordinator.init(init.clone()).await.is_ok()).await;
+    let producer = coordinator.init(init.clone()).await.expect("the next epoch");
+    assert_eq!(producer.0, ProducerId(1_000));
+    assert_eq!(producer.1, ProducerEpoch(1));
+    let partitions = [0, 9].map(|index| TopicPartition::new("t", index)).to_vec();
+    let add = AddPartitions { id: "x".into(), producer, partitions };
+    assert_eq!(coordinator.add_partitions(add).await, Ok(()));
+    let end = EndTransaction { id: "x".into(), producer, commit: true };
+    assert_eq!(coordinator.end(end).await, Ok(()));
+    until(async || {
+        coordinator.describe("x".into()).await.expect("known").state == TransactionState::CompleteCommit
+    })
+    .await;
+    assert_eq!(*outside.written.lock(), vec![(TopicPartition::new("t", 0), true)]);
+    stop.cancel();
+    sender.await.expect("stops");
+    coordinator.shutdown().await;
+}

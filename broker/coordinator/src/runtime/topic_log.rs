@@ -1,0 +1,58 @@
+//! What a coordinator needs of its topic; the server supplies it from the replica manager.
+
+use std::ops::Range;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use gregor_model::Offset;
+
+use crate::group::AppendFailure;
+
+/// Why a partition cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The partition is not led here, or its log is offline.
+    #[error("the partition is not available here: {0}")]
+    Unavailable(String),
+    /// The disk failed.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    /// A batch is damaged.
+    #[error("damaged batch at or after offset {at}: {reason}")]
+    Corrupt {
+        /// Where reading stopped.
+        at: Offset,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+/// One coordinator topic (`__consumer_offsets` or `__transaction_state`) on this broker.
+#[async_trait]
+pub trait TopicLog: Send + Sync + 'static {
+    /// Appends a batch as the partition's leader. The local append is done when the future is first polled, so that
+    /// appends keep the order in which they are asked for; with `acknowledged` the future then waits for the ISR, at
+    /// most `timeout_ms` (for none: the topic's usual timeout).
+    ///
+    /// # Errors
+    /// As a produce request would fail.
+    async fn append(
+        &self,
+        partition: i32,
+        batch: Bytes,
+        acknowledged: bool,
+        timeout_ms: Option<i32>,
+    ) -> Result<Offset, AppendFailure>;
+
+    /// The log start offset and the log end offset.
+    ///
+    /// # Errors
+    /// The partition is not here.
+    fn range(&self, partition: i32) -> Result<Range<Offset>, LoadError>;
+
+    /// Whole batches from the one that holds `from`, at least one if there is one. Blocks on the disk.
+    ///
+    /// # Errors
+    /// The partition is not here, or its disk fails.
+    fn read(&self, partition: i32, from: Offset) -> Result<Bytes, LoadError>;
+}
