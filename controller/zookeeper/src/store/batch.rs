@@ -63,7 +63,8 @@ impl FencedError {
 impl Store {
     /// Reads many znodes; `None` for each that does not exist. Not a snapshot: batches are read one after another.
     pub async fn read_all(&self, paths: Vec<String>) -> Result<Vec<Option<Node>>> {
-        let batches: Vec<&[String]> = paths.chunks(READ_BATCH).collect();
+        // Owned batches: a future that borrows from the stream's items could not be spawned.
+        let batches: Vec<Vec<String>> = paths.chunks(READ_BATCH).map(<[String]>::to_vec).collect();
         let nodes: Vec<Vec<Option<Node>>> = stream::iter(batches)
             .map(|batch| self.read_batch(batch))
             .buffered(CONCURRENT_BATCHES)
@@ -72,11 +73,11 @@ impl Store {
         Ok(nodes.into_iter().flatten().collect())
     }
 
-    async fn read_batch(&self, paths: &[String]) -> Result<Vec<Option<Node>>> {
-        match self.session.read_many(paths).await {
+    async fn read_batch(&self, paths: Vec<String>) -> Result<Vec<Option<Node>>> {
+        match self.session.read_many(&paths).await {
             // A server older than 3.6.
             Err(ZooKeeperError::Unsupported) => {
-                let reads = stream::iter(paths).map(|path| self.session.find(path));
+                let reads = stream::iter(paths).map(|path| async move { self.session.find(&path).await });
                 reads.buffered(CONCURRENT_BATCHES).try_collect().await
             }
             result => result,
