@@ -32,7 +32,7 @@ macro_rules! apis {
             &[$(Api { key: ApiKey::$name, min_version: $min, max_version: $max }),*];
 
         /// Decodes the body of a request; `None` for APIs that no ZooKeeper-mode broker has.
-        pub(crate) fn decode_body(
+        pub fn decode_body(
             key: ApiKey,
             version: i16,
             body: bytes::Bytes,
@@ -41,6 +41,17 @@ macro_rules! apis {
                 $(ApiKey::$name => Some(
                     decode::<kafka_protocol::messages::$request>(body, version).map(RequestKind::$name),
                 ),)*
+                _ => None,
+            }
+        }
+
+        /// The empty request of an API.
+        #[cfg(test)]
+        pub(crate) fn empty_body(key: ApiKey) -> Option<RequestKind> {
+            match key {
+                $(ApiKey::$name => {
+                    Some(RequestKind::$name(kafka_protocol::messages::$request::default()))
+                })*
                 _ => None,
             }
         }

@@ -153,3 +153,6 @@ impl ByteBuf for Guarded {
         self.bytes.split_to(size)
     }
 }
+
+#[cfg(test)]
+mod tests;

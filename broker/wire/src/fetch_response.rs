@@ -171,3 +171,6 @@ fn put_varint(run: &mut BytesMut, mut value: u32) {
     }
     run.put_u8(value as u8);
 }
+
+#[cfg(test)]
+mod tests;

@@ -131,4 +131,32 @@ mod tests {
         buffer.spare();
         assert!(buffer.capacity() <= 400_000, "{}", buffer.capacity());
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_cut_of_the_stream_gives_the_same_frames(
+            frames in proptest::collection::vec(proptest::collection::vec(0u8.., 0..40_000), 0..6),
+            cuts in proptest::collection::vec(1usize..30_000, 1..20),
+        ) {
+            let mut stream = Vec::new();
+            for frame in &frames {
+                stream.extend_from_slice(&(frame.len() as i32).to_be_bytes());
+                stream.extend_from_slice(frame);
+            }
+            let (mut buffer, mut found, mut rest) = (FrameBuffer::new(40_000), Vec::new(), &stream[..]);
+            for cut in cuts.iter().cycle() {
+                if rest.is_empty() {
+                    break;
+                }
+                let (piece, after) = rest.split_at((*cut).min(rest.len()));
+                feed(&mut buffer, piece);
+                rest = after;
+                while let Some(frame) = buffer.next_frame().expect("valid lengths") {
+                    found.push(frame.to_vec());
+                }
+            }
+            proptest::prop_assert_eq!(found, frames);
+            proptest::prop_assert!(buffer.is_empty());
+        }
+    }
 }

@@ -55,7 +55,8 @@ pub(super) const KEYS: &[ConfigKey] = &[
         "queued.max.request.bytes",
         "-1",
         "How many bytes of requests may wait before sockets are no longer read; -1 is no limit.",
-    ),
+    )
+    .accepted("each connection reads at most one buffer ahead of the request it has in hand"),
     int(
         "socket.send.buffer.bytes",
         "102400",
@@ -98,7 +99,8 @@ pub(super) const KEYS: &[ConfigKey] = &[
         "The most new connections per second; also settable per listener.",
     )
     .at_least(0)
-    .cluster_wide(),
+    .cluster_wide()
+    .accepted("connections are limited in number, not in rate"),
     long(
         "connections.max.idle.ms",
         "600000",

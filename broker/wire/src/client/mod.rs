@@ -9,3 +9,6 @@ pub use connect::{Connect, PlaintextConnect};
 pub use connection::{ClientOptions, Connection};
 pub use error::ClientError;
 pub use versions::ApiVersions;
+
+#[cfg(test)]
+mod tests;
