@@ -41,7 +41,8 @@ impl PublishedConnector {
     }
 
     fn connector(&self) -> zk::Connector {
-        zk::Client::connector().with_session_timeout(self.session_timeout)
+        // Each server is tried once: the caller's pause between attempts is steady, the crate's own doubles.
+        zk::Client::connector().with_session_timeout(self.session_timeout).with_fail_eagerly()
     }
 }
 

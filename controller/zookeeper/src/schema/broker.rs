@@ -166,5 +166,4 @@ fn parse_endpoint(text: &str, protocols: Option<&BTreeMap<String, String>>) -> R
 }
 
 #[cfg(test)]
-#[path = "broker_tests.rs"]
 mod tests;

@@ -10,18 +10,18 @@ use super::{Generation, SessionState, Shared};
 use crate::client::{Client, ClientState, Connector};
 use crate::error::ZooKeeperError;
 
-/// Pause between attempts to connect, as in `ZooKeeperClient`.
-const RETRY_PAUSE: Duration = Duration::from_millis(1000);
+/// Pause between attempts to connect.
+const RETRY_PAUSE: Duration = Duration::from_millis(500);
 
 /// Creates the chroot and opens a session, for as long as it takes while no server answers.
 pub(super) async fn open(connector: &dyn Connector) -> Result<Arc<dyn Client>, ZooKeeperError> {
     loop {
-        match connector.create_chroot().await {
-            Err(ZooKeeperError::ConnectionLoss) => continue,
-            result => result?,
-        }
-        match connector.connect().await {
-            Err(ZooKeeperError::ConnectionLoss) => continue,
+        let attempt = async {
+            connector.create_chroot().await?;
+            connector.connect().await
+        };
+        match attempt.await {
+            Err(ZooKeeperError::ConnectionLoss) => tokio::time::sleep(RETRY_PAUSE).await,
             result => return result,
         }
     }
