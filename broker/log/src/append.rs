@@ -2,15 +2,6 @@
 
 use gregor_model::{LeaderEpoch, Offset, Timestamp};
 
-/// Who appends, and so which checks apply (`AppendOrigin`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum AppendOrigin {
-    /// A Produce request: everything is checked.
-    Client,
-    /// A coordinator of this broker, or a transaction marker: no sequence checks.
-    Coordinator,
-}
-
 /// What an append did (`LogAppendInfo`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AppendInfo {
@@ -33,8 +24,6 @@ pub struct AppendInfo {
     pub duplicate: bool,
     /// The log end offset after the append.
     pub log_end_offset: Offset,
-    /// Whether the high watermark moved because the append found it above its new bounds; followers only.
-    pub rolled: bool,
 }
 
 impl AppendInfo {

@@ -2,6 +2,10 @@
 
 use std::path::PathBuf;
 
+use gregor_config::Values;
+use gregor_records::validate::ValidationConfig;
+use gregor_records::{Codec, Compression, TimestampType};
+
 /// `cleanup.policy`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CleanupPolicy {
@@ -9,32 +13,6 @@ pub struct CleanupPolicy {
     pub delete: bool,
     /// Only the last record of each key is kept.
     pub compact: bool,
-}
-
-/// `message.timestamp.type`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum TimestampType {
-    /// The producer's time.
-    CreateTime,
-    /// The leader's time of the append.
-    LogAppendTime,
-}
-
-/// `compression.type`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum CompressionType {
-    /// As the producer sent it.
-    Producer,
-    /// Not compressed.
-    Uncompressed,
-    /// gzip, at `compression.gzip.level`.
-    Gzip,
-    /// snappy.
-    Snappy,
-    /// lz4, at `compression.lz4.level`.
-    Lz4,
-    /// zstd, at `compression.zstd.level`.
-    Zstd,
 }
 
 /// The configuration of one log, the topic's overrides applied (`LogConfig`). [`LogConfig::default`] is Kafka's.
@@ -76,14 +54,8 @@ pub struct LogConfig {
     pub min_insync_replicas: i32,
     /// `unclean.leader.election.enable`.
     pub unclean_leader_election_enable: bool,
-    /// `compression.type`.
-    pub compression_type: CompressionType,
-    /// `compression.gzip.level`.
-    pub compression_gzip_level: i32,
-    /// `compression.lz4.level`.
-    pub compression_lz4_level: i32,
-    /// `compression.zstd.level`.
-    pub compression_zstd_level: i32,
+    /// `compression.type` with its level; `None` is `producer`, as the producer sent it.
+    pub compression: Option<Compression>,
     /// `preallocate`.
     pub preallocate: bool,
     /// `message.timestamp.type`.
@@ -118,10 +90,7 @@ impl Default for LogConfig {
             file_delete_delay_ms: 60_000,
             min_insync_replicas: 1,
             unclean_leader_election_enable: false,
-            compression_type: CompressionType::Producer,
-            compression_gzip_level: -1,
-            compression_lz4_level: 9,
-            compression_zstd_level: 3,
+            compression: None,
             preallocate: false,
             message_timestamp_type: TimestampType::CreateTime,
             message_timestamp_before_max_ms: i64::MAX,
@@ -132,6 +101,56 @@ impl Default for LogConfig {
 }
 
 impl LogConfig {
+    /// From a topic's values, resolved from the broker's and its own (`gregor_config::topic::resolve`).
+    pub fn from_values(values: &Values) -> LogConfig {
+        let policy = values.list("cleanup.policy");
+        let (before_max_ms, after_max_ms) = timestamp_bounds(values);
+        LogConfig {
+            segment_bytes: unsigned(values.i32("segment.bytes")),
+            segment_ms: values.i64("segment.ms"),
+            segment_jitter_ms: values.i64("segment.jitter.ms"),
+            segment_index_bytes: unsigned(values.i32("segment.index.bytes")),
+            index_interval_bytes: unsigned(values.i32("index.interval.bytes")),
+            flush_messages: values.i64("flush.messages"),
+            flush_ms: values.i64("flush.ms"),
+            retention_bytes: u64::try_from(values.i64("retention.bytes")).ok(),
+            retention_ms: Some(values.i64("retention.ms")).filter(|&ms| ms >= 0),
+            cleanup_policy: CleanupPolicy {
+                delete: policy.iter().any(|policy| policy == "delete"),
+                compact: policy.iter().any(|policy| policy == "compact"),
+            },
+            max_message_bytes: unsigned(values.i32("max.message.bytes")),
+            delete_retention_ms: values.i64("delete.retention.ms"),
+            min_compaction_lag_ms: values.i64("min.compaction.lag.ms"),
+            max_compaction_lag_ms: values.i64("max.compaction.lag.ms"),
+            min_cleanable_dirty_ratio: values.f64("min.cleanable.dirty.ratio"),
+            file_delete_delay_ms: values.i64("file.delete.delay.ms"),
+            min_insync_replicas: values.i32("min.insync.replicas"),
+            unclean_leader_election_enable: values.bool("unclean.leader.election.enable"),
+            compression: compression(values),
+            preallocate: values.bool("preallocate"),
+            message_timestamp_type: match values.string("message.timestamp.type").as_str() {
+                "LogAppendTime" => TimestampType::LogAppendTime,
+                _ => TimestampType::CreateTime,
+            },
+            message_timestamp_before_max_ms: before_max_ms,
+            message_timestamp_after_max_ms: after_max_ms,
+            message_downconversion_enable: values.bool("message.downconversion.enable"),
+        }
+    }
+
+    /// What validation of appended records needs of it.
+    pub(crate) fn validation(&self) -> ValidationConfig {
+        ValidationConfig {
+            compression: self.compression,
+            compacted: self.cleanup_policy.compact,
+            timestamp_type: self.message_timestamp_type,
+            timestamp_before_max_ms: self.message_timestamp_before_max_ms,
+            timestamp_after_max_ms: self.message_timestamp_after_max_ms,
+            max_message_bytes: self.max_message_bytes as usize,
+        }
+    }
+
     /// After how many milliseconds a segment rolls: `segment.ms`, but for compacted topics no later than
     /// `max.compaction.lag.ms` (`LogConfig.maxSegmentMs`).
     pub fn segment_ms_max(&self) -> i64 {
@@ -141,6 +160,33 @@ impl LogConfig {
             self.segment_ms
         }
     }
+}
+
+/// The key tables keep these from being negative.
+fn unsigned(value: i32) -> u32 {
+    u32::try_from(value).unwrap_or(0)
+}
+
+fn compression(values: &Values) -> Option<Compression> {
+    let (codec, level) = match values.string("compression.type").as_str() {
+        "uncompressed" => (Codec::None, 0),
+        "gzip" => (Codec::Gzip, values.i32("compression.gzip.level")),
+        "snappy" => (Codec::Snappy, 0),
+        "lz4" => (Codec::Lz4, values.i32("compression.lz4.level")),
+        "zstd" => (Codec::Zstd, values.i32("compression.zstd.level")),
+        _ => return None,
+    };
+    Some(Compression::with_level(codec, level))
+}
+
+/// `message.timestamp.{before,after}.max.ms`; left at their default, the deprecated key for both stands in.
+fn timestamp_bounds(values: &Values) -> (i64, i64) {
+    let deprecated = values.i64("message.timestamp.difference.max.ms");
+    let bound = |name: &str| match values.i64(name) {
+        i64::MAX => deprecated,
+        own => own,
+    };
+    (bound("message.timestamp.before.max.ms"), bound("message.timestamp.after.max.ms"))
 }
 
 /// What the broker, not the topic, decides about logs.

@@ -4,7 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use gregor_model::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, TopicId, TopicPartition};
+use gregor_model::{Offset, ProducerEpoch, ProducerId, TopicId, TopicPartition};
+use gregor_records::validate::ValidationError;
 
 /// A log directory cannot be used (KAFKA_STORAGE_ERROR). The directory is offline from then on.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -33,20 +34,12 @@ pub enum StorageError {
 /// Why an append was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum AppendError {
+    /// A batch breaks the rules of a leader's append (INVALID_RECORD, INVALID_TIMESTAMP, ...).
+    #[error(transparent)]
+    Invalid(#[from] ValidationError),
     /// A batch's checksum or length is wrong (CORRUPT_MESSAGE).
     #[error("corrupt batch: {0}")]
     Corrupt(String),
-    /// A client's batch starts at another offset than 0 (INVALID_RECORD).
-    #[error("the base offset of a client's batch must be 0, not {0}")]
-    NonZeroBaseOffset(Offset),
-    /// A batch is larger than `max.message.bytes` (MESSAGE_TOO_LARGE).
-    #[error("the batch has {size} bytes, more than max.message.bytes {max}")]
-    MessageTooLarge {
-        /// Its size in bytes.
-        size: usize,
-        /// The limit in bytes.
-        max: usize,
-    },
     /// All batches together are larger than a segment (RECORD_LIST_TOO_LARGE).
     #[error("the batches have {size} bytes, more than segment.bytes {max}")]
     RecordListTooLarge {
@@ -182,22 +175,6 @@ pub enum LogError {
     /// The name of the `-future` directory would be longer than 255 characters (INVALID_TOPIC_EXCEPTION).
     #[error("the name of {0} is too long to be moved between log directories")]
     NameTooLong(TopicPartition),
-    /// A stored file is damaged in a way that Kafka does not repair either.
-    #[error("{}: {problem}", path.display())]
-    Corrupt {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        problem: String,
-    },
-    /// The log ends before an offset where an epoch should start, or the like: state that cannot be.
-    #[error("leader epoch {epoch} cannot start at {offset}")]
-    BadEpoch {
-        /// The epoch.
-        epoch: LeaderEpoch,
-        /// The offset.
-        offset: Offset,
-    },
     /// The directory failed (KAFKA_STORAGE_ERROR).
     #[error(transparent)]
     Storage(#[from] StorageError),

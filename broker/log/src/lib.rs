@@ -6,20 +6,41 @@
 //! ZooKeeper, and nothing starts threads but recovery: background work is a set of functions that the server calls.
 
 mod append;
+mod background;
+mod checkpoint;
 mod config;
+mod disk;
 mod error;
 mod fetch;
+mod file_name;
+mod leader_epochs;
+mod log_dir;
 mod manager;
+mod offset_index;
 mod offsets;
+mod open_files;
+mod partition_dir;
 mod partition_log;
+mod producer_snapshots;
 mod producer_state;
+mod recovery;
+mod segment;
+mod segment_file;
+mod segment_scan;
+mod sparse_index;
+mod stored_batch;
+#[cfg(test)]
+mod testing;
+mod time_index;
 mod timestamp_query;
+mod transaction_index;
 
-pub use append::{AppendInfo, AppendOrigin};
-pub use config::{CleanupPolicy, CompressionType, LogConfig, LogManagerConfig, TimestampType};
+pub use append::AppendInfo;
+pub use config::{CleanupPolicy, LogConfig, LogManagerConfig};
 pub use error::{AppendError, DeleteRecordsError, LogError, OpenError, ReadError, StorageError};
-pub use fetch::{AbortedTransaction, FetchData, FetchIsolation, FileSlice};
-pub use manager::{FailedDir, LogDirUsage, LogManager};
+pub use fetch::{AbortedTransaction, EpochEndOffset, FetchData, FetchIsolation, FileSlice};
+pub use gregor_records::validate::AppendOrigin;
+pub use manager::{FailedDir, LoadProgress, LogDirUsage, LogManager};
 pub use offsets::{LogOffsets, OffsetPosition};
 pub use partition_log::{LogStartReason, PartitionLog};
 pub use producer_state::{ProducerSummary, VerificationGuard};

@@ -1,0 +1,152 @@
+//! Where each leader epoch of a partition starts (`LeaderEpochFileCache`). Pure; the log writes it to
+//! `leader-epoch-checkpoint`. Invariant: epochs and start offsets are both strictly ascending.
+
+use gregor_model::{LeaderEpoch, Offset};
+
+/// The epochs of one log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct LeaderEpochs {
+    entries: Vec<(LeaderEpoch, Offset)>,
+}
+
+impl LeaderEpochs {
+    /// From stored entries in any order; where they contradict each other, the later epoch wins.
+    pub(crate) fn from_entries(mut entries: Vec<(LeaderEpoch, Offset)>) -> LeaderEpochs {
+        entries.sort_by_key(|&(epoch, _)| epoch);
+        let mut epochs = LeaderEpochs::default();
+        for (epoch, start) in entries {
+            epochs.assign(epoch, start);
+        }
+        epochs
+    }
+
+    pub(crate) fn entries(&self) -> &[(LeaderEpoch, Offset)] {
+        &self.entries
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Notes that `epoch` starts at `start`; entries that contradict it go. Returns whether anything changed.
+    pub(crate) fn assign(&mut self, epoch: LeaderEpoch, start: Offset) -> bool {
+        if self.entries.last().is_some_and(|&(e, s)| e == epoch && s <= start) {
+            return false;
+        }
+        let keep = self.entries.iter().rposition(|&(e, s)| e < epoch && s < start).map_or(0, |last| last + 1);
+        self.entries.truncate(keep);
+        self.entries.push((epoch, start));
+        true
+    }
+
+    /// The newest epoch.
+    pub(crate) fn latest(&self) -> Option<LeaderEpoch> {
+        self.entries.last().map(|&(epoch, _)| epoch)
+    }
+
+    /// The oldest epoch and its start.
+    pub(crate) fn earliest(&self) -> Option<(LeaderEpoch, Offset)> {
+        self.entries.first().copied()
+    }
+
+    /// Where `epoch` starts.
+    pub(crate) fn start_of(&self, epoch: LeaderEpoch) -> Option<Offset> {
+        let at = self.entries.binary_search_by_key(&epoch, |&(e, _)| e).ok()?;
+        self.entries.get(at).map(|&(_, start)| start)
+    }
+
+    /// The largest epoch at or below `epoch`, and where the one after it starts; `log_end` for the newest.
+    /// `None` for an epoch that is newer than all.
+    pub(crate) fn end_offset_for(
+        &self,
+        epoch: LeaderEpoch,
+        log_end: Offset,
+    ) -> Option<(LeaderEpoch, Offset)> {
+        if self.latest() == Some(epoch) {
+            return Some((epoch, log_end));
+        }
+        let higher = self.entries.partition_point(|&(e, _)| e <= epoch);
+        let &(_, end) = self.entries.get(higher)?;
+        let floor = higher.checked_sub(1).and_then(|at| self.entries.get(at));
+        Some((floor.map_or(epoch, |&(e, _)| e), end))
+    }
+
+    /// Drops epochs that start at or after `end`. Returns whether there were any.
+    pub(crate) fn truncate_from_end(&mut self, end: Offset) -> bool {
+        let before = self.entries.len();
+        self.entries.retain(|&(_, start)| start < end);
+        self.entries.len() != before
+    }
+
+    /// Drops epochs that end at or before `start`; the one that covers it then starts there. Returns whether
+    /// anything changed.
+    pub(crate) fn truncate_from_start(&mut self, start: Offset) -> bool {
+        let gone = self.entries.partition_point(|&(_, s)| s <= start);
+        let Some(last) = gone.checked_sub(1) else { return false };
+        let changed = last > 0 || self.entries.first().is_some_and(|&(_, s)| s != start);
+        self.entries.drain(..last);
+        if let Some(first) = self.entries.first_mut() {
+            first.1 = start;
+        }
+        changed
+    }
+
+    /// Drops all.
+    pub(crate) fn clear(&mut self) {
+        self.entries.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn epochs(entries: &[(i32, i64)]) -> LeaderEpochs {
+        LeaderEpochs::from_entries(entries.iter().map(|&(e, o)| (LeaderEpoch(e), Offset(o))).collect())
+    }
+
+    const START: &[(i32, i64)] = &[(1, 0), (3, 10), (5, 20)];
+
+    #[test]
+    fn end_offsets() {
+        #[track_caller]
+        fn check(epoch: i32, expected: Option<(i32, i64)>) {
+            let found = epochs(START).end_offset_for(LeaderEpoch(epoch), Offset(30));
+            assert_eq!(found, expected.map(|(e, o)| (LeaderEpoch(e), Offset(o))), "{epoch}");
+        }
+        check(0, Some((0, 0)));
+        check(1, Some((1, 10)));
+        check(2, Some((1, 10)));
+        check(3, Some((3, 20)));
+        check(4, Some((3, 20)));
+        check(5, Some((5, 30)));
+        check(6, None);
+    }
+
+    #[test]
+    fn assignments() {
+        #[track_caller]
+        fn check(epoch: i32, start: i64, expected: &[(i32, i64)]) {
+            let mut changed = epochs(START);
+            changed.assign(LeaderEpoch(epoch), Offset(start));
+            assert_eq!(changed, epochs(expected), "assign({epoch}, {start})");
+        }
+        check(5, 25, START);
+        check(5, 18, &[(1, 0), (3, 10), (5, 18)]);
+        check(6, 20, &[(1, 0), (3, 10), (6, 20)]);
+        check(4, 15, &[(1, 0), (3, 10), (4, 15)]);
+        check(0, 40, &[(0, 40)]);
+    }
+
+    #[test]
+    fn truncations() {
+        let mut from_start = epochs(START);
+        assert!(from_start.truncate_from_start(Offset(12)));
+        assert_eq!(from_start, epochs(&[(3, 12), (5, 20)]));
+        assert!(!from_start.truncate_from_start(Offset(12)));
+        assert!(!from_start.truncate_from_start(Offset(3)));
+        let mut from_end = epochs(START);
+        assert!(from_end.truncate_from_end(Offset(20)));
+        assert_eq!(from_end, epochs(&[(1, 0), (3, 10)]));
+    }
+}

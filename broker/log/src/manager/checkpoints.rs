@@ -1,0 +1,61 @@
+//! Writing the checkpoints of each log directory.
+
+use std::sync::Arc;
+
+use gregor_model::{Offset, TopicPartition};
+
+use super::{LogManager, ManagedDir};
+use crate::checkpoint::offsets;
+use crate::{PartitionLog, StorageError};
+
+impl LogManager {
+    /// Writes `recovery-point-offset-checkpoint` of every live directory.
+    pub fn checkpoint_recovery_points(&self) {
+        self.checkpoint_all(offsets::RECOVERY_POINT, |log| Some(log.recovery_point()));
+    }
+
+    /// Writes `log-start-offset-checkpoint` of every live directory.
+    pub fn checkpoint_log_start_offsets(&self) {
+        self.checkpoint_all(offsets::LOG_START, PartitionLog::log_start_to_checkpoint);
+    }
+
+    /// Writes `replication-offset-checkpoint` of every live directory.
+    pub fn checkpoint_high_watermarks(&self) {
+        self.checkpoint_all(offsets::HIGH_WATERMARK, |log| Some(log.high_watermark()));
+    }
+
+    fn checkpoint_all(&self, name: &str, offset: impl Fn(&PartitionLog) -> Option<Offset>) {
+        let all = self.all_with_future();
+        for dir in self.dirs.iter().filter(|dir| dir.is_live()) {
+            // A failure has taken the directory offline, and was logged there.
+            let _ = write(dir, name, &all, &offset);
+        }
+    }
+
+    /// Writes recovery points and log start offsets of one directory.
+    pub(super) fn checkpoint_dir(&self, dir: &ManagedDir) -> Result<(), StorageError> {
+        let all = self.all_with_future();
+        write(dir, offsets::RECOVERY_POINT, &all, |log| Some(log.recovery_point()))?;
+        write(dir, offsets::LOG_START, &all, PartitionLog::log_start_to_checkpoint)
+    }
+
+    /// Writes all checkpoints of one directory.
+    pub(super) fn checkpoint_dir_fully(&self, dir: &ManagedDir) -> Result<(), StorageError> {
+        self.checkpoint_dir(dir)?;
+        write(dir, offsets::HIGH_WATERMARK, &self.all_with_future(), |log| Some(log.high_watermark()))
+    }
+}
+
+fn write(
+    dir: &ManagedDir,
+    name: &str,
+    logs: &[Arc<PartitionLog>],
+    offset: impl Fn(&PartitionLog) -> Option<Offset>,
+) -> Result<(), StorageError> {
+    let here = logs.iter().filter(|log| Arc::ptr_eq(log.partition_dir().log_dir(), &dir.log_dir));
+    let entries: Vec<(TopicPartition, Offset)> =
+        here.filter_map(|log| Some((log.topic_partition().clone(), offset(log)?))).collect();
+    let path = dir.log_dir.path().join(name);
+    let content = offsets::format(&entries);
+    dir.log_dir.run("write", &path, |disk| disk.replace(&path, &content))
+}

@@ -1,0 +1,46 @@
+//! What happens to the logs of a directory that failed (`handleLogDirFailure`).
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use gregor_model::TopicPartition;
+
+use super::{LogManager, Logs};
+use crate::log_dir::LogDir;
+
+/// A log directory that went offline.
+#[derive(Clone, Debug)]
+pub struct FailedDir {
+    /// The directory, as configured.
+    pub dir: PathBuf,
+    /// What happened, in one line.
+    pub reason: String,
+    /// The current logs that lay there.
+    pub logs: Vec<TopicPartition>,
+    /// The future logs that lay there.
+    pub future_logs: Vec<TopicPartition>,
+}
+
+impl LogManager {
+    /// Drops the logs of a failed directory, without writing anything; the answer names them. Call it when the
+    /// listener told of one. `None`: the directory is not one of ours, or has not failed.
+    pub fn drop_failed_dir(&self, dir: &Path) -> Option<FailedDir> {
+        let managed = self.dir(dir)?;
+        let reason = managed.log_dir.failure()?.to_owned();
+        let _creation = self.creation.lock();
+        let logs = drop_logs(&mut self.logs.write(), &managed.log_dir);
+        let future_logs = drop_logs(&mut self.future_logs.write(), &managed.log_dir);
+        *managed.lock.lock() = None;
+        Some(FailedDir { dir: dir.to_path_buf(), reason, logs, future_logs })
+    }
+}
+
+fn drop_logs(logs: &mut Logs, dir: &Arc<LogDir>) -> Vec<TopicPartition> {
+    let gone: Vec<_> = logs.extract_if(|_, log| Arc::ptr_eq(log.partition_dir().log_dir(), dir)).collect();
+    gone.into_iter()
+        .map(|(partition, log)| {
+            log.abandon();
+            partition
+        })
+        .collect()
+}

@@ -1,0 +1,72 @@
+//! Deleting logs, and moving them between directories.
+
+use std::sync::Arc;
+
+use gregor_model::{Timestamp, TopicPartition};
+use uuid::Uuid;
+
+use super::LogManager;
+use crate::file_name::delete_dir_name;
+use crate::{LogError, PartitionLog, StorageError};
+
+impl LogManager {
+    /// Removes a log and its future log: the directories are renamed to `-delete` at once and removed after
+    /// `log.segment.delete.delay.ms`. Returns whether there was one.
+    pub fn delete(&self, partition: &TopicPartition, now: Timestamp) -> Result<bool, LogError> {
+        let _creation = self.creation.lock();
+        let future = self.future_logs.write().remove(partition);
+        let current = self.logs.write().remove(partition);
+        let existed = current.is_some();
+        for log in current.into_iter().chain(future) {
+            self.discard(&log, now)?;
+        }
+        Ok(existed)
+    }
+
+    /// The same for the future log alone.
+    pub fn delete_future(&self, partition: &TopicPartition, now: Timestamp) -> Result<bool, LogError> {
+        let _creation = self.creation.lock();
+        let future = self.future_logs.write().remove(partition);
+        match future {
+            None => Ok(false),
+            Some(log) => {
+                self.discard(&log, now)?;
+                Ok(true)
+            }
+        }
+    }
+
+    /// Puts the future log in the place of the current one, which is deleted (`replaceCurrentWithFutureLog`).
+    ///
+    /// The new one gets its name before the old one loses it: a crash in between leaves both, and the next start
+    /// says so, rather than none.
+    pub fn replace_current_with_future(
+        &self,
+        partition: &TopicPartition,
+        now: Timestamp,
+    ) -> Result<(), LogError> {
+        let _creation = self.creation.lock();
+        let future = self.future_log(partition).ok_or_else(|| LogError::NoSuchLog(partition.clone()))?;
+        let current = self.log(partition).ok_or_else(|| LogError::NoSuchLog(partition.clone()))?;
+        // Epochs without records are not in the copy, and followers would ask for them in vain (KAFKA-15608).
+        future.adopt_epochs(current.epoch_entries())?;
+        future.set_high_watermark(current.high_watermark());
+        future.become_current()?;
+        self.logs.write().insert(partition.clone(), Arc::clone(&future));
+        self.future_logs.write().remove(partition);
+        self.discard(&current, now)?;
+        if let Some(dir) = self.dir(&future.parent_dir()) {
+            self.checkpoint_dir_fully(dir)?;
+        }
+        Ok(())
+    }
+
+    fn discard(&self, log: &PartitionLog, now: Timestamp) -> Result<(), StorageError> {
+        let name = delete_dir_name(log.topic_partition(), Uuid::new_v4());
+        log.rename_for_deletion(&name, now + self.config.segment_delete_delay_ms)?;
+        match self.dir(&log.parent_dir()) {
+            Some(dir) => self.checkpoint_dir(dir),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! `.timeindex` (`TimeIndex`): from timestamps to offsets. Entry (t, o): no record before o is later than t.
+
+use gregor_model::{Offset, Timestamp};
+
+use crate::sparse_index::{IndexEntry, SparseIndex};
+
+/// The largest timestamp so far, and the last offset of the batch that has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TimeEntry {
+    pub(crate) timestamp: Timestamp,
+    pub(crate) offset: Offset,
+}
+
+/// The time index of one segment.
+pub(crate) type TimeIndex = SparseIndex<TimeEntry>;
+
+impl IndexEntry for TimeEntry {
+    const SIZE: usize = 12;
+    const RESERVED: u32 = 1;
+
+    fn encode(&self, base: Offset, into: &mut Vec<u8>) {
+        into.extend_from_slice(&self.timestamp.0.to_be_bytes());
+        into.extend_from_slice(&((self.offset - base) as u32).to_be_bytes());
+    }
+
+    fn decode(base: Offset, bytes: &[u8]) -> TimeEntry {
+        let timestamp = bytes.get(..8).and_then(|f| f.try_into().ok()).map_or(0, i64::from_be_bytes);
+        let offset = bytes.get(8..12).and_then(|f| f.try_into().ok()).map_or(0, u32::from_be_bytes);
+        TimeEntry { timestamp: Timestamp(timestamp), offset: base + i64::from(offset) }
+    }
+}

@@ -1,0 +1,170 @@
+//! `.txnindex` (`TransactionIndex`): the aborted transactions whose marker lies in a segment. The file exists only if
+//! there is one. Few and small, so the entries are read each time they are needed.
+
+use std::sync::Arc;
+
+use gregor_model::{Offset, ProducerId};
+use parking_lot::Mutex;
+
+use crate::StorageError;
+use crate::segment_file::SegmentFile;
+
+const ENTRY_SIZE: usize = 34;
+/// So many entries are read at a time.
+const BLOCK_ENTRIES: usize = 1024;
+
+/// An aborted transaction (`AbortedTxn`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct AbortedTxn {
+    pub(crate) producer_id: ProducerId,
+    pub(crate) first_offset: Offset,
+    /// Of the marker.
+    pub(crate) last_offset: Offset,
+    /// The last stable offset once the marker is replicated: no later transaction starts below it.
+    pub(crate) last_stable_offset: Offset,
+}
+
+impl AbortedTxn {
+    fn encode(&self) -> [u8; ENTRY_SIZE] {
+        let mut bytes = [0; ENTRY_SIZE];
+        let fields = [self.producer_id.0, self.first_offset.0, self.last_offset.0, self.last_stable_offset.0];
+        for (slot, field) in bytes[2..].chunks_exact_mut(8).zip(fields) {
+            slot.copy_from_slice(&field.to_be_bytes());
+        }
+        bytes
+    }
+
+    /// `Err` is the version of an entry newer than those known.
+    fn decode(bytes: &[u8; ENTRY_SIZE]) -> Result<AbortedTxn, i16> {
+        let version = i16::from_be_bytes([bytes[0], bytes[1]]);
+        // Kafka looks at the high byte alone, and so lets 1 to 255 pass.
+        if bytes[0] != 0 {
+            return Err(version);
+        }
+        let mut fields = bytes[2..].chunks_exact(8).map(|f| f.try_into().map_or(0, i64::from_be_bytes));
+        let mut next = || fields.next().unwrap_or_default();
+        Ok(AbortedTxn {
+            producer_id: ProducerId(next()),
+            first_offset: Offset(next()),
+            last_offset: Offset(next()),
+            last_stable_offset: Offset(next()),
+        })
+    }
+}
+
+/// What is wrong with a transaction index.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum BadTransactionIndex {
+    /// Rebuilt by recovery of the segment.
+    #[error("an entry ends at {0}, before the segment")]
+    BeforeSegment(Offset),
+    /// Not repaired: a newer broker wrote it.
+    #[error("an entry has version {0}")]
+    Version(i16),
+}
+
+/// The transaction index of one segment.
+#[derive(Debug)]
+pub(crate) struct TransactionIndex {
+    file: Arc<SegmentFile>,
+    /// How many entries there are; `None` until the file was looked at.
+    count: Mutex<Option<u64>>,
+}
+
+impl TransactionIndex {
+    pub(crate) fn new(file: Arc<SegmentFile>) -> TransactionIndex {
+        TransactionIndex { file, count: Mutex::new(None) }
+    }
+
+    /// There is no file, and no need to look.
+    pub(crate) fn assume_empty(&self) {
+        *self.count.lock() = Some(0);
+    }
+
+    pub(crate) fn file(&self) -> &Arc<SegmentFile> {
+        &self.file
+    }
+
+    fn count(&self) -> Result<u64, StorageError> {
+        if let Some(count) = *self.count.lock() {
+            return Ok(count);
+        }
+        let count = self.file.len()? / ENTRY_SIZE as u64;
+        Ok(*self.count.lock().get_or_insert(count))
+    }
+
+    /// Adds an entry behind the last whole one.
+    pub(crate) fn append(&self, entry: AbortedTxn) -> Result<(), StorageError> {
+        let count = self.count()?;
+        self.file.write_at(&[&entry.encode()], count * ENTRY_SIZE as u64)?;
+        *self.count.lock() = Some(count + 1);
+        Ok(())
+    }
+
+    /// Gives the entries in order to `visit` until that returns false.
+    pub(crate) fn visit(&self, mut visit: impl FnMut(AbortedTxn) -> bool) -> Result<(), StorageError> {
+        self.visit_raw(|entry| entry.map_or(true, &mut visit))
+    }
+
+    fn visit_raw(&self, mut visit: impl FnMut(Result<AbortedTxn, i16>) -> bool) -> Result<(), StorageError> {
+        let count = self.count()?;
+        let mut at = 0;
+        while at < count {
+            let wanted = usize::try_from(count - at).unwrap_or(BLOCK_ENTRIES).min(BLOCK_ENTRIES);
+            let mut bytes = vec![0; wanted * ENTRY_SIZE];
+            let read = self.file.read_at(&mut bytes, at * ENTRY_SIZE as u64)?;
+            let (entries, _) = bytes.get(..read).unwrap_or_default().as_chunks::<ENTRY_SIZE>();
+            if entries.is_empty() || !entries.iter().all(|entry| visit(AbortedTxn::decode(entry))) {
+                return Ok(());
+            }
+            at += entries.len() as u64;
+        }
+        Ok(())
+    }
+
+    /// What Kafka checks when it loads the index (`TransactionIndex.sanityCheck`).
+    pub(crate) fn check(&self, base: Offset) -> Result<Option<BadTransactionIndex>, StorageError> {
+        let mut bad = None;
+        self.visit_raw(|entry| {
+            bad = match entry {
+                Err(version) => Some(BadTransactionIndex::Version(version)),
+                Ok(entry) if entry.last_offset < base => {
+                    Some(BadTransactionIndex::BeforeSegment(entry.last_offset))
+                }
+                Ok(_) => None,
+            };
+            bad.is_none()
+        })?;
+        Ok(bad)
+    }
+
+    /// Drops the entries from the first one on that ends at or after `offset`.
+    pub(crate) fn truncate_to(&self, offset: Offset) -> Result<(), StorageError> {
+        let mut kept = 0;
+        self.visit(|entry| {
+            let keep = entry.last_offset < offset;
+            kept += u64::from(keep);
+            keep
+        })?;
+        self.cut(kept)
+    }
+
+    /// Drops all entries.
+    pub(crate) fn reset(&self) -> Result<(), StorageError> {
+        self.cut(0)
+    }
+
+    fn cut(&self, count: u64) -> Result<(), StorageError> {
+        let len = count * ENTRY_SIZE as u64;
+        if self.file.len()? > len {
+            self.file.set_len(len)?;
+        }
+        *self.count.lock() = Some(count);
+        Ok(())
+    }
+
+    /// Makes the entries durable.
+    pub(crate) fn sync(&self) -> Result<(), StorageError> {
+        self.file.sync()
+    }
+}
