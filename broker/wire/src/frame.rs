@@ -15,9 +15,9 @@ pub struct FrameError {
     pub limit: usize,
 }
 
-/// How much is read at a time at first, and at most.
+/// How much is read at a time at first, and at most; frames larger than that get room of their own.
 const READ_BYTES_MIN: usize = 16 * 1024;
-const READ_BYTES_MAX: usize = 1024 * 1024;
+const READ_BYTES_MAX: usize = 256 * 1024;
 
 /// The bytes read and not yet taken.
 #[derive(Debug)]
@@ -25,12 +25,19 @@ pub struct FrameBuffer {
     bytes: BytesMut,
     frame_bytes_max: usize,
     read_bytes: usize,
+    /// The size of the last whole frame: a claim as large is believed, since such a one was honest.
+    last_frame_bytes: usize,
 }
 
 impl FrameBuffer {
     /// An empty buffer that takes frames up to `frame_bytes_max` bytes, the length not counted.
     pub fn new(frame_bytes_max: usize) -> FrameBuffer {
-        FrameBuffer { bytes: BytesMut::new(), frame_bytes_max, read_bytes: READ_BYTES_MIN }
+        FrameBuffer {
+            bytes: BytesMut::new(),
+            frame_bytes_max,
+            read_bytes: READ_BYTES_MIN,
+            last_frame_bytes: 0,
+        }
     }
 
     /// Changes the limit for frames whose length was not yet seen (after authentication).
@@ -45,6 +52,7 @@ impl FrameBuffer {
             return Ok(None);
         }
         self.bytes.advance(4);
+        self.last_frame_bytes = length;
         Ok(Some(self.bytes.split_to(length).freeze()))
     }
 
@@ -53,10 +61,10 @@ impl FrameBuffer {
     pub fn spare(&mut self) -> &mut BytesMut {
         let claimed = self.claimed_length().ok().flatten().map_or(0, |length| 4 + length);
         let missing = claimed.saturating_sub(self.bytes.len());
-        let trusted = self.bytes.len().max(self.read_bytes);
-        let wanted = if missing > self.read_bytes { missing.min(trusted) } else { self.read_bytes };
-        if self.bytes.capacity() - self.bytes.len() < wanted.min(READ_BYTES_MIN).max(missing.min(trusted)) {
-            self.bytes.reserve(wanted);
+        let trusted = self.bytes.len().max(self.read_bytes).max(self.last_frame_bytes);
+        let needed = missing.min(trusted).max(READ_BYTES_MIN);
+        if self.bytes.capacity() - self.bytes.len() < needed {
+            self.bytes.reserve(needed.max(self.read_bytes));
         }
         &mut self.bytes
     }

@@ -144,11 +144,16 @@ impl FileRegions {
 }
 
 /// Puts a rope together: small pieces are copied into runs, large ones shared.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct RopeBuilder {
+    /// The first run, which begins with the frame's length; not frozen until that is known.
+    first: Option<BytesMut>,
     done: Vec<Segment>,
     pub(crate) run: BytesMut,
 }
+
+/// Room for most answers.
+const RUN_BYTES: usize = 256;
 
 /// Below this many bytes a copy costs less than a segment of its own.
 const SHARE_BYTES_MIN: usize = 4096;
@@ -156,7 +161,9 @@ const SHARE_BYTES_MIN: usize = 4096;
 impl RopeBuilder {
     /// A frame's beginning: room for its length.
     pub(crate) fn frame() -> RopeBuilder {
-        RopeBuilder { done: Vec::new(), run: BytesMut::zeroed(4) }
+        let mut run = BytesMut::with_capacity(RUN_BYTES);
+        run.extend_from_slice(&[0; 4]);
+        RopeBuilder { first: None, done: Vec::new(), run }
     }
 
     pub(crate) fn push_shared(&mut self, bytes: &Bytes) {
@@ -175,24 +182,22 @@ impl RopeBuilder {
     }
 
     fn end_run(&mut self) {
-        if !self.run.is_empty() {
-            self.done.push(Segment::Bytes(self.run.split().freeze()));
+        let run = self.run.split();
+        match self.first {
+            None => self.first = Some(run),
+            Some(_) if run.is_empty() => {}
+            Some(_) => self.done.push(Segment::Bytes(run.freeze())),
         }
     }
 
     /// Ends the frame and writes its length; `None` if it is longer than a frame can be.
     pub(crate) fn finish(mut self) -> Option<Rope> {
         self.end_run();
-        let rope = Rope { segments: self.done };
-        let length = i32::try_from(rope.len().checked_sub(4)?).ok()?;
-        let mut segments = rope.segments;
-        let first = match segments.first_mut() {
-            Some(Segment::Bytes(bytes)) => bytes,
-            _ => return None,
-        };
-        let mut patched = BytesMut::from(std::mem::take(first));
-        patched.get_mut(..4)?.copy_from_slice(&length.to_be_bytes());
-        *first = patched.freeze();
+        let mut first = self.first?;
+        let length = first.len() - 4 + self.done.iter().map(Segment::len).sum::<usize>();
+        first.get_mut(..4)?.copy_from_slice(&i32::try_from(length).ok()?.to_be_bytes());
+        let mut segments = self.done;
+        segments.insert(0, Segment::Bytes(first.freeze()));
         Some(Rope { segments })
     }
 }
