@@ -10,26 +10,39 @@ pub(crate) const LONG_BYTES_MAX: usize = 10;
 /// Reads a 32-bit number.
 #[inline]
 pub(crate) fn read_int(input: &mut &[u8]) -> Option<i32> {
-    let (&first, rest) = input.split_first()?;
-    if first < 0x80 {
-        *input = rest;
-        return Some(unzigzag_int(u32::from(first)));
+    match read_short(input) {
+        Some(raw) => Some(unzigzag_int(raw)),
+        None => read_group(input, INT_BYTES_MAX).map(|raw| unzigzag_int(raw as u32)),
     }
-    read_group(input, INT_BYTES_MAX).map(|raw| unzigzag_int(raw as u32))
 }
 
 /// Reads a 64-bit number.
 #[inline]
 pub(crate) fn read_long(input: &mut &[u8]) -> Option<i64> {
-    let (&first, rest) = input.split_first()?;
-    if first < 0x80 {
-        *input = rest;
-        return Some(unzigzag_long(u64::from(first)));
+    match read_short(input) {
+        Some(raw) => Some(unzigzag_long(u64::from(raw))),
+        None => read_group(input, LONG_BYTES_MAX).map(unzigzag_long),
     }
-    read_group(input, LONG_BYTES_MAX).map(unzigzag_long)
+}
+
+/// A number of one or two bytes: nearly all there are.
+#[inline]
+fn read_short(input: &mut &[u8]) -> Option<u32> {
+    match **input {
+        [first, ref rest @ ..] if first < 0x80 => {
+            *input = rest;
+            Some(u32::from(first))
+        }
+        [first, second, ref rest @ ..] if second < 0x80 => {
+            *input = rest;
+            Some(u32::from(first & 0x7f) | u32::from(second) << 7)
+        }
+        _ => None,
+    }
 }
 
 /// Bits past the width of the type are dropped, as Kafka drops them.
+#[cold]
 fn read_group(input: &mut &[u8], bytes_max: usize) -> Option<u64> {
     let mut raw = 0u64;
     for (index, &byte) in input.iter().take(bytes_max).enumerate() {

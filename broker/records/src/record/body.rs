@@ -31,6 +31,40 @@ pub(crate) fn parse_body(body: &[u8]) -> Result<Body<'_>, RecordsError> {
     Ok(Body { timestamp_delta, offset_delta, key, value, headers })
 }
 
+/// Timestamp delta, offset delta, and whether there is a key: all that validation asks of a body; `None` if
+/// [`parse_body`] would fail.
+#[inline]
+pub(crate) fn glance_at_body(body: &[u8]) -> Option<(i64, i32, bool)> {
+    let mut rest = body.get(1..)?;
+    let timestamp_delta = varint::read_long(&mut rest)?;
+    let offset_delta = varint::read_int(&mut rest)?;
+    let has_key = skip_nullable(&mut rest)?;
+    skip_nullable(&mut rest)?;
+    let headers = usize::try_from(varint::read_int(&mut rest)?).ok()?;
+    if headers > rest.len() {
+        return None;
+    }
+    for _ in 0..headers {
+        // A header's key is never null.
+        if !skip_nullable(&mut rest)? {
+            return None;
+        }
+        skip_nullable(&mut rest)?;
+    }
+    rest.is_empty().then_some((timestamp_delta, offset_delta, has_key))
+}
+
+/// Passes over a length and that many bytes; returns whether they are not null.
+#[inline]
+fn skip_nullable(rest: &mut &[u8]) -> Option<bool> {
+    let length = varint::read_int(rest)?;
+    if length < 0 {
+        return Some(false);
+    }
+    *rest = rest.get(length as usize..)?;
+    Some(true)
+}
+
 fn read_headers<'a>(rest: &mut &'a [u8]) -> Result<Headers<'a>, RecordsError> {
     let count = varint::read_int(rest).ok_or_else(cut_off)?;
     let count = usize::try_from(count)

@@ -6,7 +6,7 @@ mod body;
 mod reader;
 mod window;
 
-pub(crate) use body::{Body, parse_body};
+pub(crate) use body::{Body, glance_at_body, parse_body};
 pub use reader::Records;
 pub(crate) use window::Window;
 

@@ -21,8 +21,8 @@ pub(super) fn validate(
     let mut max_timestamp = NO_TIMESTAMP;
     let mut dense = true;
     let mut index = 0i32;
-    while let Some(record) = reader.next_record()? {
-        match context.check(batch.header(), record.offset, record.key.is_some(), record.timestamp) {
+    while let Some(record) = reader.next_glance()? {
+        match context.check(batch.header(), record.offset, record.has_key, record.timestamp) {
             Ok(()) => {
                 max_timestamp = max_timestamp.max(timestamp_to_wire(record.timestamp));
                 dense &= record.offset - batch.base_offset() == i64::from(index);
