@@ -2,9 +2,11 @@
 //! `GREGOR_TEST_BROKERS` chooses (Gregor's, Kafka's, or a mix) unless it is about Gregor's own messages.
 
 mod bad_start;
+mod conversation;
 mod failover;
 mod fencing;
 mod hostile_frames;
 mod many_topics;
 mod produce_fetch;
+mod topics_tool;
 mod zookeeper_loss;

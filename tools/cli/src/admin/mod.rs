@@ -1,0 +1,217 @@
+//! A client for the tools: finds a broker or the controller, speaks the newest version both know, and tries again while the
+//! cluster changes, up to Kafka's API timeout (`KafkaAdminClient`).
+//!
+//! Owned by one tool run, used by one task; holds a connection per broker asked.
+
+pub mod error;
+pub mod topics;
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use gregor_config::Properties;
+use gregor_wire::client::{ApiVersions, ClientError, ClientOptions, Connection};
+use kafka_protocol::messages::{ApiKey, MetadataRequest, MetadataResponse};
+use kafka_protocol::protocol::Request;
+
+pub use error::AdminError;
+use error::api_name;
+
+/// `default.api.timeout.ms`.
+const API_TIMEOUT: Duration = Duration::from_secs(60);
+/// `request.timeout.ms`; also what brokers are told they may take.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// `retry.backoff.ms`.
+const RETRY_BACKOFF: Duration = Duration::from_millis(100);
+
+const NOT_CONTROLLER: i16 = 41;
+
+/// Which broker a call goes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Target {
+    Any,
+    Controller,
+}
+
+#[derive(Clone, Debug)]
+struct Peer {
+    connection: Connection,
+    versions: ApiVersions,
+}
+
+/// The client.
+#[derive(Debug)]
+pub struct Admin {
+    bootstrap: Vec<(String, u16)>,
+    api_timeout: Duration,
+    options: ClientOptions,
+    peers: HashMap<(String, u16), Peer>,
+    controller: Option<(String, u16)>,
+}
+
+impl Admin {
+    /// A client of the cluster behind `bootstrap` ("host:port,host:port"), with a tool's `--command-config` properties.
+    /// Connects to nobody yet.
+    pub fn new(bootstrap: &str, properties: &Properties) -> Result<Admin, AdminError> {
+        let addresses = bootstrap.split(',').map(str::trim).filter(|address| !address.is_empty());
+        let bootstrap = addresses.map(parse_address).collect::<Result<Vec<_>, _>>()?;
+        if bootstrap.is_empty() {
+            return Err(AdminError::Configuration("no bootstrap address".to_owned()));
+        }
+        match properties.get("security.protocol") {
+            None | Some("PLAINTEXT") => {}
+            Some(other) => {
+                return Err(AdminError::Configuration(format!("cannot speak security.protocol={other}")));
+            }
+        }
+        let milliseconds = |key: &str, default: Duration| match properties.get(key).map(str::parse) {
+            None => Ok(default),
+            Some(Ok(value)) => Ok(Duration::from_millis(value)),
+            Some(Err(_)) => Err(AdminError::Configuration(format!("{key} is no number"))),
+        };
+        Ok(Admin {
+            bootstrap,
+            api_timeout: milliseconds("default.api.timeout.ms", API_TIMEOUT)?,
+            options: ClientOptions {
+                client_id: properties.get("client.id").unwrap_or("adminclient-1").to_owned(),
+                request_timeout: milliseconds("request.timeout.ms", REQUEST_TIMEOUT)?,
+                ..ClientOptions::default()
+            },
+            peers: HashMap::new(),
+            controller: None,
+        })
+    }
+
+    /// Sends what `build` makes for the version spoken to `target`, until it is answered, cannot be, or time is up.
+    /// `code_of` gives the error code that decides whether another broker has become controller.
+    async fn call<R: Request>(
+        &mut self,
+        call: &'static str,
+        key: ApiKey,
+        target: Target,
+        build: impl Fn(i16) -> R,
+        code_of: impl Fn(&R::Response) -> i16,
+    ) -> Result<R::Response, AdminError> {
+        let deadline = Instant::now() + self.api_timeout;
+        let mut last_error = None;
+        loop {
+            match self.attempt(key, target, &build).await {
+                Ok(answer) if code_of(&answer) == NOT_CONTROLLER && Instant::now() < deadline => {
+                    self.controller = None;
+                }
+                Ok(answer) => return Ok(answer),
+                Err(ClientError::NoCommonVersion(key)) => return Err(AdminError::Unsupported(api_name(key))),
+                Err(error) => {
+                    last_error = Some(error);
+                    self.peers.clear();
+                    self.controller = None;
+                }
+            }
+            if Instant::now() + RETRY_BACKOFF >= deadline {
+                return Err(AdminError::NoNode { call, source: last_error });
+            }
+            tokio::time::sleep(RETRY_BACKOFF).await;
+        }
+    }
+
+    async fn attempt<R: Request>(
+        &mut self,
+        key: ApiKey,
+        target: Target,
+        build: impl Fn(i16) -> R,
+    ) -> Result<R::Response, ClientError> {
+        let peer = match target {
+            Target::Any => self.any_peer().await?,
+            Target::Controller => self.controller_peer().await?,
+        };
+        let version = peer.versions.latest_common(key, R::VERSIONS)?;
+        peer.connection.send(build(version), version).await
+    }
+
+    async fn any_peer(&mut self) -> Result<Peer, ClientError> {
+        if let Some(peer) = self.peers.values().find(|peer| !peer.connection.is_closed()) {
+            return Ok(peer.clone());
+        }
+        let mut last_error = ClientError::Disconnected("no bootstrap address".to_owned());
+        for address in self.bootstrap.clone() {
+            match self.peer(&address).await {
+                Ok(peer) => return Ok(peer),
+                Err(error) => last_error = error,
+            }
+        }
+        Err(last_error)
+    }
+
+    async fn controller_peer(&mut self) -> Result<Peer, ClientError> {
+        if self.controller.is_none() {
+            let peer = self.any_peer().await?;
+            let version = peer.versions.latest_common(ApiKey::Metadata, metadata_versions())?;
+            let request = MetadataRequest::default().with_topics(Some(Vec::new()));
+            let metadata = peer.connection.send(request, version).await?;
+            self.controller = controller_address(&metadata);
+        }
+        match self.controller.clone() {
+            Some(address) => self.peer(&address).await,
+            None => Err(ClientError::Disconnected("the cluster has no controller at the moment".to_owned())),
+        }
+    }
+
+    async fn peer(&mut self, address: &(String, u16)) -> Result<Peer, ClientError> {
+        if let Some(peer) = self.peers.get(address).filter(|peer| !peer.connection.is_closed()) {
+            return Ok(peer.clone());
+        }
+        let connection = Connection::connect(&address.0, address.1, self.options.clone()).await?;
+        let versions = connection.api_versions().await?;
+        let peer = Peer { connection, versions };
+        self.peers.insert(address.clone(), peer.clone());
+        Ok(peer)
+    }
+
+    /// What brokers are told in `timeoutMs` fields.
+    fn request_timeout_ms(&self) -> i32 {
+        i32::try_from(self.options.request_timeout.as_millis()).unwrap_or(i32::MAX)
+    }
+}
+
+/// The versions that name the controller.
+fn metadata_versions() -> kafka_protocol::protocol::VersionRange {
+    use kafka_protocol::protocol::Message as _;
+    kafka_protocol::protocol::VersionRange { min: 1, max: MetadataRequest::VERSIONS.max }
+}
+
+fn controller_address(metadata: &MetadataResponse) -> Option<(String, u16)> {
+    let broker = metadata.brokers.iter().find(|broker| broker.node_id == metadata.controller_id)?;
+    Some((broker.host.to_string(), u16::try_from(broker.port).ok()?))
+}
+
+fn parse_address(address: &str) -> Result<(String, u16), AdminError> {
+    let malformed = || AdminError::Configuration(format!("{address} is not host:port"));
+    let (host, port) = address.rsplit_once(':').ok_or_else(malformed)?;
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    Ok((host.to_owned(), port.parse().map_err(|_| malformed())?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bootstrap_addresses() {
+        for (text, expected) in [
+            ("localhost:9092", Some(vec![("localhost", 9092)])),
+            ("a:1, b:2", Some(vec![("a", 1), ("b", 2)])),
+            ("[::1]:9092", Some(vec![("::1", 9092)])),
+            ("localhost", None),
+            ("localhost:port", None),
+            ("", None),
+        ] {
+            let expected =
+                expected.map(|list| list.into_iter().map(|(h, p)| (h.to_owned(), p)).collect::<Vec<_>>());
+            assert_eq!(
+                Admin::new(text, &Properties::new()).ok().map(|admin| admin.bootstrap),
+                expected,
+                "{text:?}"
+            );
+        }
+    }
+}

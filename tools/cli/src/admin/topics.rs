@@ -1,0 +1,325 @@
+//! Calls about topics, their configs and reassignments.
+
+use std::collections::HashMap;
+
+use gregor_model::TopicId;
+use kafka_protocol::messages::create_partitions_request::{
+    CreatePartitionsAssignment, CreatePartitionsTopic,
+};
+use kafka_protocol::messages::create_topics_request::{
+    CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig,
+};
+use kafka_protocol::messages::delete_topics_request::DeleteTopicState;
+use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
+use kafka_protocol::messages::list_partition_reassignments_request::ListPartitionReassignmentsTopics;
+use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
+use kafka_protocol::messages::metadata_response::{MetadataResponsePartition, MetadataResponseTopic};
+use kafka_protocol::messages::{
+    ApiKey, BrokerId, CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest,
+    DescribeConfigsRequest, ListPartitionReassignmentsRequest, MetadataRequest, TopicName,
+};
+use kafka_protocol::protocol::StrBytes;
+
+use super::{Admin, AdminError, Target};
+
+/// A topic to create (`NewTopic`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NewTopic {
+    /// Its name.
+    pub name: String,
+    /// How many partitions; None lets the broker decide.
+    pub partitions: Option<i32>,
+    /// How many replicas of each; None lets the broker decide.
+    pub replication_factor: Option<i16>,
+    /// Replicas by partition, instead of the two above; empty if not given.
+    pub assignment: Vec<Vec<i32>>,
+    /// Config overrides.
+    pub configs: Vec<(String, String)>,
+}
+
+/// What Metadata says of a topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicDescription {
+    /// Its name.
+    pub name: String,
+    /// Its id, if it has one.
+    pub id: Option<TopicId>,
+    /// Its partitions, in order.
+    pub partitions: Vec<PartitionDescription>,
+}
+
+/// What Metadata says of a partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartitionDescription {
+    /// Its number.
+    pub partition: i32,
+    /// Its leader, if there is one and it lives.
+    pub leader: Option<i32>,
+    /// Its replicas, the preferred leader first.
+    pub replicas: Vec<i32>,
+    /// Those in sync.
+    pub isr: Vec<i32>,
+}
+
+/// One config of a topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigEntry {
+    /// The key.
+    pub name: String,
+    /// The value, unless it is sensitive.
+    pub value: Option<String>,
+    /// Whether nobody set it.
+    pub is_default: bool,
+}
+
+/// A reassignment under way (`PartitionReassignment`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reassignment {
+    /// All replicas, old and new.
+    pub replicas: Vec<i32>,
+    /// Those being added.
+    pub adding: Vec<i32>,
+    /// Those being removed.
+    pub removing: Vec<i32>,
+}
+
+/// `ConfigSource.DEFAULT_CONFIG`.
+const DEFAULT_CONFIG: i8 = 5;
+/// `ConfigResource.Type.TOPIC`.
+const TOPIC_RESOURCE: i8 = 2;
+
+impl Admin {
+    /// The names of all topics, and whether each is internal.
+    pub async fn list_topics(&mut self) -> Result<Vec<(String, bool, Option<TopicId>)>, AdminError> {
+        let answer = self.metadata("listTopics", None).await?;
+        Ok(answer
+            .topics
+            .iter()
+            .filter_map(|topic| Some((topic.name.as_ref()?.to_string(), topic.is_internal, topic_id(topic))))
+            .collect())
+    }
+
+    /// The ids of the brokers that live.
+    pub async fn live_brokers(&mut self) -> Result<Vec<i32>, AdminError> {
+        let answer = self.metadata("listNodes", Some(Vec::new())).await?;
+        Ok(answer.brokers.iter().map(|broker| broker.node_id.0).collect())
+    }
+
+    /// Describes topics by name; fails if one cannot be described.
+    pub async fn describe_topics(&mut self, names: &[String]) -> Result<Vec<TopicDescription>, AdminError> {
+        let wanted = names
+            .iter()
+            .map(|name| MetadataRequestTopic::default().with_name(Some(topic_name(name))))
+            .collect();
+        let answer = self.metadata("describeTopics", Some(wanted)).await?;
+        let live: Vec<i32> = answer.brokers.iter().map(|broker| broker.node_id.0).collect();
+        let mut found = Vec::new();
+        for name in names {
+            let topic = answer
+                .topics
+                .iter()
+                .find(|topic| topic.name.as_ref().is_some_and(|found| ***found == **name));
+            let topic = topic.ok_or(AdminError::Incomplete("METADATA"))?;
+            AdminError::check(topic.error_code, None)?;
+            found.push(describe(name, topic, &live));
+        }
+        Ok(found)
+    }
+
+    async fn metadata(
+        &mut self,
+        call: &'static str,
+        topics: Option<Vec<MetadataRequestTopic>>,
+    ) -> Result<kafka_protocol::messages::MetadataResponse, AdminError> {
+        let build = |version| {
+            let request = MetadataRequest::default().with_topics(topics.clone());
+            // Older versions cannot say it, and create what is asked for by name.
+            request.with_allow_auto_topic_creation(version < 4)
+        };
+        self.call(call, ApiKey::Metadata, Target::Any, build, |_| 0).await
+    }
+
+    /// Creates one topic.
+    pub async fn create_topic(&mut self, topic: &NewTopic) -> Result<(), AdminError> {
+        let assignments = (0..).zip(&topic.assignment).map(|(partition, replicas)| {
+            CreatableReplicaAssignment::default()
+                .with_partition_index(partition)
+                .with_broker_ids(broker_ids(replicas))
+        });
+        let configs = topic.configs.iter().map(|(key, value)| {
+            CreatableTopicConfig::default().with_name(text(key)).with_value(Some(text(value)))
+        });
+        let creatable = CreatableTopic::default()
+            .with_name(topic_name(&topic.name))
+            .with_num_partitions(topic.partitions.unwrap_or(-1))
+            .with_replication_factor(topic.replication_factor.unwrap_or(-1))
+            .with_assignments(assignments.collect())
+            .with_configs(configs.collect());
+        let request = CreateTopicsRequest::default()
+            .with_topics(vec![creatable])
+            .with_timeout_ms(self.request_timeout_ms());
+        let build = |_| request.clone();
+        let answer = self
+            .call("createTopics", ApiKey::CreateTopics, Target::Controller, build, |answer| {
+                answer.topics.first().map_or(0, |topic| topic.error_code)
+            })
+            .await?;
+        let result = answer.topics.first().ok_or(AdminError::Incomplete("CREATE_TOPICS"))?;
+        AdminError::check(result.error_code, result.error_message.as_deref())
+    }
+
+    /// Grows topics to a count of partitions each; new partitions get the replicas given, or the broker's choice.
+    pub async fn create_partitions(
+        &mut self,
+        topics: &[(String, i32, Option<Vec<Vec<i32>>>)],
+    ) -> Result<(), AdminError> {
+        let topics = topics.iter().map(|(name, count, replicas)| {
+            let assign = |replicas: &Vec<i32>| {
+                CreatePartitionsAssignment::default().with_broker_ids(broker_ids(replicas))
+            };
+            let assignments = replicas.as_ref().map(|replicas| replicas.iter().map(assign).collect());
+            CreatePartitionsTopic::default()
+                .with_name(topic_name(name))
+                .with_count(*count)
+                .with_assignments(assignments)
+        });
+        let request = CreatePartitionsRequest::default()
+            .with_topics(topics.collect())
+            .with_timeout_ms(self.request_timeout_ms());
+        let build = |_| request.clone();
+        let answer = self
+            .call("createPartitions", ApiKey::CreatePartitions, Target::Controller, build, |answer| {
+                answer.results.first().map_or(0, |topic| topic.error_code)
+            })
+            .await?;
+        answer
+            .results
+            .iter()
+            .try_for_each(|topic| AdminError::check(topic.error_code, topic.error_message.as_deref()))
+    }
+
+    /// Deletes topics by name.
+    pub async fn delete_topics(&mut self, names: &[String]) -> Result<(), AdminError> {
+        let timeout_ms = self.request_timeout_ms();
+        let build = |version| {
+            let request = DeleteTopicsRequest::default().with_timeout_ms(timeout_ms);
+            if version >= 6 {
+                let topic = |name: &String| DeleteTopicState::default().with_name(Some(topic_name(name)));
+                request.with_topics(names.iter().map(topic).collect())
+            } else {
+                request.with_topic_names(names.iter().map(|name| topic_name(name)).collect())
+            }
+        };
+        let answer = self
+            .call("deleteTopics", ApiKey::DeleteTopics, Target::Controller, build, |answer| {
+                answer.responses.first().map_or(0, |topic| topic.error_code)
+            })
+            .await?;
+        answer
+            .responses
+            .iter()
+            .try_for_each(|topic| AdminError::check(topic.error_code, topic.error_message.as_deref()))
+    }
+
+    /// The configs of topics, by name, each in the broker's order.
+    pub async fn describe_topic_configs(
+        &mut self,
+        names: &[String],
+    ) -> Result<HashMap<String, Vec<ConfigEntry>>, AdminError> {
+        if names.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let resources = names.iter().map(|name| {
+            DescribeConfigsResource::default()
+                .with_resource_type(TOPIC_RESOURCE)
+                .with_resource_name(text(name))
+                .with_configuration_keys(None)
+        });
+        let request = DescribeConfigsRequest::default().with_resources(resources.collect());
+        let build = |_| request.clone();
+        let answer = self.call("describeConfigs", ApiKey::DescribeConfigs, Target::Any, build, |_| 0).await?;
+        let mut found = HashMap::new();
+        for result in &answer.results {
+            AdminError::check(result.error_code, result.error_message.as_deref())?;
+            let entries = result.configs.iter().map(|config| ConfigEntry {
+                name: config.name.to_string(),
+                value: config.value.as_ref().map(ToString::to_string),
+                is_default: config.is_default || config.config_source == DEFAULT_CONFIG,
+            });
+            found.insert(result.resource_name.to_string(), entries.collect());
+        }
+        Ok(found)
+    }
+
+    /// The reassignments under way among these partitions, by topic and partition.
+    pub async fn list_reassignments(
+        &mut self,
+        topics: &[TopicDescription],
+    ) -> Result<HashMap<(String, i32), Reassignment>, AdminError> {
+        let wanted = topics.iter().map(|topic| {
+            ListPartitionReassignmentsTopics::default()
+                .with_name(topic_name(&topic.name))
+                .with_partition_indexes(
+                    topic.partitions.iter().map(|partition| partition.partition).collect(),
+                )
+        });
+        let request = ListPartitionReassignmentsRequest::default()
+            .with_topics(Some(wanted.collect()))
+            .with_timeout_ms(self.request_timeout_ms());
+        let build = |_| request.clone();
+        let answer = self
+            .call(
+                "listPartitionReassignments",
+                ApiKey::ListPartitionReassignments,
+                Target::Controller,
+                build,
+                |answer| answer.error_code,
+            )
+            .await?;
+        AdminError::check(answer.error_code, answer.error_message.as_deref())?;
+        let mut found = HashMap::new();
+        for topic in &answer.topics {
+            for partition in &topic.partitions {
+                let reassignment = Reassignment {
+                    replicas: numbers(&partition.replicas),
+                    adding: numbers(&partition.adding_replicas),
+                    removing: numbers(&partition.removing_replicas),
+                };
+                found.insert((topic.name.to_string(), partition.partition_index), reassignment);
+            }
+        }
+        Ok(found)
+    }
+}
+
+fn describe(name: &str, topic: &MetadataResponseTopic, live: &[i32]) -> TopicDescription {
+    let describe_partition = |partition: &MetadataResponsePartition| PartitionDescription {
+        partition: partition.partition_index,
+        leader: Some(partition.leader_id.0).filter(|leader| live.contains(leader)),
+        replicas: numbers(&partition.replica_nodes),
+        isr: numbers(&partition.isr_nodes),
+    };
+    let mut partitions: Vec<_> = topic.partitions.iter().map(describe_partition).collect();
+    partitions.sort_by_key(|partition| partition.partition);
+    TopicDescription { name: name.to_owned(), id: topic_id(topic), partitions }
+}
+
+fn topic_id(topic: &MetadataResponseTopic) -> Option<TopicId> {
+    TopicId::from_wire(topic.topic_id)
+}
+
+fn topic_name(name: &str) -> TopicName {
+    TopicName(text(name))
+}
+
+fn text(value: &str) -> StrBytes {
+    StrBytes::from_string(value.to_owned())
+}
+
+fn broker_ids(ids: &[i32]) -> Vec<BrokerId> {
+    ids.iter().copied().map(BrokerId).collect()
+}
+
+fn numbers(ids: &[BrokerId]) -> Vec<i32> {
+    ids.iter().map(|id| id.0).collect()
+}
