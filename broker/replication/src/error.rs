@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gregor_log::{AppendError, ReadError, StorageError};
+use gregor_log::{AppendError, ReadError};
 use gregor_model::{BrokerId, Offset, TopicPartition};
 
 use crate::partition::leader_epoch_check::LeaderEpochError;
@@ -138,14 +138,4 @@ pub enum DeleteRecordsFailure {
     /// REQUEST_TIMED_OUT: done here, but not on all replicas in time.
     #[error("the replicas did not delete the records within the request's timeout")]
     TimedOut,
-}
-
-/// A log directory failed under an operation.
-pub(crate) fn is_storage_error(error: &AppendError) -> bool {
-    matches!(
-        error,
-        AppendError::Storage(
-            StorageError::Io { .. } | StorageError::Offline { .. } | StorageError::Closed(_)
-        )
-    )
 }

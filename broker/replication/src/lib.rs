@@ -10,8 +10,13 @@ pub mod environment;
 mod error;
 pub mod fetch_session;
 pub mod fetcher;
+mod follower_clock;
+mod hosted_partition;
 mod manager;
 pub mod partition;
+mod purgatory;
+mod shared;
+mod throttle;
 
 pub use config::{ReplicaProtocol, ReplicationConfig};
 pub use environment::{
@@ -19,8 +24,14 @@ pub use environment::{
     ThrottledReplicas,
 };
 pub use error::{DeleteRecordsFailure, FetchError, ListOffsetsError, PartitionError, ProduceError};
+pub use fetch_session::{
+    FetchContext, FetchSessionCache, FetchSessionError, PartitionSummary, SessionAnswer, SessionPartition,
+    SessionRequest,
+};
+pub use follower_clock::FollowerClocks;
 pub use manager::{
     EpochEnd, FetchParams, FetchPartition, FetchRequester, FetchedPartition, PartitionRecords,
     PartitionStatus, ProduceParams, ReplicaManager, RequiredAcks, RoleChanges, StaleControllerEpoch,
 };
 pub use partition::replica_selector::ReplicaSelector;
+pub use throttle::{RateWindow, ReplicationThrottle};

@@ -3,208 +3,123 @@
 //! The manager routes: rules live in the pure modules, one partition's state in its `HostedPartition`, waiting in the
 //! purgatory. Control requests (LeaderAndIsr, StopReplica) are serialized by one lock; data requests never take it.
 
+mod control;
+mod delete_records;
+mod fetch;
+mod leader_and_isr;
+mod lifecycle;
+mod offsets;
+mod produce;
+mod stop_replica;
+mod types;
+
+use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
-use bytes::Bytes;
-use gregor_log::{
-    AbortedTransaction, AppendInfo, AppendOrigin, FetchIsolation, FileSlice, ListedOffset, LogManager,
-    PartitionLog, TimestampQuery, VerificationGuard,
-};
-use gregor_model::{
-    BrokerEpoch, BrokerId, ControllerEpoch, LeaderEpoch, Offset, Timestamp, TopicId, TopicPartition,
-};
-use kafka_protocol::messages::{
-    LeaderAndIsrRequest, LeaderAndIsrResponse, StopReplicaRequest, StopReplicaResponse,
+use gregor_log::{LogManager, PartitionLog};
+use gregor_model::{ControllerEpoch, LeaderEpoch, TopicPartition};
+use parking_lot::{Mutex, RwLock};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use types::{
+    EpochEnd, FetchParams, FetchPartition, FetchRequester, FetchedPartition, PartitionRecords,
+    PartitionStatus, ProduceParams, RequiredAcks, RoleChanges, StaleControllerEpoch,
 };
 
+use crate::alter_partition::task::IsrChangeQueue;
 use crate::config::ReplicationConfig;
 use crate::environment::{IsrAuthority, LeaderEndpoints, ReplicaEnvironment};
-use crate::error::{DeleteRecordsFailure, FetchError, ListOffsetsError, PartitionError, ProduceError};
-
-/// `acks` of a produce request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RequiredAcks {
-    /// 0: the producer does not wait.
-    None,
-    /// 1: the leader has it.
-    Leader,
-    /// -1: the in-sync replicas have it.
-    All,
-}
-
-impl RequiredAcks {
-    /// The meaning of the wire's value; others are INVALID_REQUIRED_ACKS.
-    pub fn from_wire(acks: i16) -> Option<RequiredAcks> {
-        match acks {
-            -1 => Some(RequiredAcks::All),
-            0 => Some(RequiredAcks::None),
-            1 => Some(RequiredAcks::Leader),
-            _ => None,
-        }
-    }
-}
-
-/// How to append.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ProduceParams {
-    /// When it is done.
-    pub acks: RequiredAcks,
-    /// With acks=all: how long to wait, in milliseconds.
-    pub timeout_ms: i32,
-    /// Who appends.
-    pub origin: AppendOrigin,
-    /// Whether internal topics may be written to: coordinators, and the admin client id of Kafka's own tools.
-    pub internal_topics_allowed: bool,
-}
-
-/// The records for one partition.
-#[derive(Clone, Debug)]
-pub struct PartitionRecords {
-    /// Where they go.
-    pub partition: TopicPartition,
-    /// The batches as they came.
-    pub records: Bytes,
-    /// Proof that the transaction was verified, where that was needed.
-    pub verification: Option<VerificationGuard>,
-}
-
-/// Who fetches.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum FetchRequester {
-    /// A consumer. `rack` is the client's (empty if it has none) in requests of v11 and later, which may
-    /// read from followers and be sent to another replica; `None` in older ones, which only the leader answers.
-    Consumer {
-        /// `client.rack`.
-        rack: Option<String>,
-    },
-    /// A follower.
-    Follower {
-        /// Its id.
-        id: BrokerId,
-        /// Its registration (v15+).
-        epoch: Option<BrokerEpoch>,
-    },
-}
-
-/// What holds for all partitions of a fetch.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FetchParams {
-    /// Who fetches.
-    pub requester: FetchRequester,
-    /// How long to wait for `min_bytes`, in milliseconds.
-    pub max_wait_ms: i32,
-    /// How much to wait for.
-    pub min_bytes: i32,
-    /// How much to answer at most; `i32::MAX` before v3.
-    pub max_bytes: i32,
-    /// How far to read; followers are always given [`FetchIsolation::LogEnd`].
-    pub isolation: FetchIsolation,
-    /// v2 and older: never more than asked for, even if that cuts the first batch.
-    pub hard_max_bytes: bool,
-}
-
-/// What is asked of one partition.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FetchPartition {
-    /// The topic's id (v13+).
-    pub topic_id: Option<TopicId>,
-    /// Where to start; a negative one is out of range.
-    pub fetch_offset: Offset,
-    /// A follower's log start offset (v5+).
-    pub log_start_offset: Option<Offset>,
-    /// How much at most.
-    pub max_bytes: i32,
-    /// The term the requester believes in (v9+).
-    pub current_leader_epoch: Option<LeaderEpoch>,
-    /// A follower's newest epoch (v12+).
-    pub last_fetched_epoch: Option<LeaderEpoch>,
-}
-
-/// Where a follower's log parts from the leader's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EpochEnd {
-    /// The largest epoch the leader has at or below the one asked for; `None`: not known.
-    pub epoch: Option<LeaderEpoch>,
-    /// Where that epoch ends; `None`: not known.
-    pub end_offset: Option<Offset>,
-}
-
-/// What was read of one partition.
-#[derive(Clone, Debug)]
-pub struct FetchedPartition {
-    /// The records, as a region of a file.
-    pub records: Option<FileSlice>,
-    /// As of the read.
-    pub high_watermark: Offset,
-    /// As of the read.
-    pub last_stable_offset: Offset,
-    /// As of the read.
-    pub log_start_offset: Offset,
-    /// read_committed only.
-    pub aborted: Option<Vec<AbortedTransaction>>,
-    /// The follower must truncate first.
-    pub diverging_epoch: Option<EpochEnd>,
-    /// Where the consumer should read instead; then there are no records.
-    pub preferred_read_replica: Option<BrokerId>,
-}
-
-impl FetchedPartition {
-    /// Bytes of records.
-    pub fn len(&self) -> usize {
-        self.records.as_ref().map_or(0, |records| records.len)
-    }
-
-    /// Whether there are no records.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-}
-
-/// What a control request changed, for the coordinators.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RoleChanges {
-    /// Partitions this broker began to lead, with the term.
-    pub leaders: Vec<(TopicPartition, LeaderEpoch)>,
-    /// Partitions it began to follow, with the term.
-    pub followers: Vec<(TopicPartition, LeaderEpoch)>,
-    /// Partitions it no longer has, with the last known term.
-    pub deleted: Vec<(TopicPartition, Option<LeaderEpoch>)>,
-}
-
-/// The controller that sent a request has been replaced (STALE_CONTROLLER_EPOCH).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("controller epoch {sent} is older than the latest known {latest}")]
-pub struct StaleControllerEpoch {
-    /// Of the request.
-    pub sent: ControllerEpoch,
-    /// The newest heard of.
-    pub latest: ControllerEpoch,
-}
-
-/// A partition of this broker as metrics and admin requests see it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PartitionStatus {
-    /// Which one.
-    pub partition: TopicPartition,
-    /// Whether it is led here.
-    pub is_leader: bool,
-    /// The leader, if known.
-    pub leader: Option<BrokerId>,
-    /// The term.
-    pub leader_epoch: Option<LeaderEpoch>,
-    /// The ISR, where it is led here.
-    pub isr: Vec<BrokerId>,
-    /// The replicas, where it is led here.
-    pub replicas: Vec<BrokerId>,
-    /// Fewer are in sync than assigned (and it is led here).
-    pub under_replicated: bool,
-    /// Fewer are in sync than `min.insync.replicas` (and it is led here).
-    pub under_min_isr: bool,
-}
+use crate::error::PartitionError;
+use crate::fetch_session::FetchSessionCache;
+use crate::fetcher::pool::FetcherPool;
+use crate::follower_clock::FollowerClocks;
+use crate::hosted_partition::HostedPartition;
+use crate::shared::Shared;
+use crate::throttle::ReplicationThrottle;
 
 /// All partitions of this broker.
 pub struct ReplicaManager {
-    _config: ReplicationConfig,
+    shared: Arc<Shared>,
+    logs: Arc<LogManager>,
+    authority: Arc<dyn IsrAuthority>,
+    partitions: Arc<PartitionMap>,
+    /// Held while a control request is applied; inside, the newest controller epoch heard of.
+    control: Mutex<ControllerEpoch>,
+    fetchers: FetcherPool,
+    sessions: FetchSessionCache,
+    /// Set by the first LeaderAndIsr: before it, checkpoints would forget partitions not announced yet.
+    is_announced: AtomicBool,
+    cancel: CancellationToken,
+    tasks: TaskTracker,
+}
+
+/// Different at every start, so that session ids of the last run are not mistaken for new ones.
+fn random_seed() -> u64 {
+    use std::hash::{BuildHasher, Hasher, RandomState};
+    RandomState::new().build_hasher().finish()
+}
+
+/// A partition that a LeaderAndIsr named.
+#[derive(Clone)]
+pub(crate) enum Hosted {
+    /// Usable.
+    Online(Arc<HostedPartition>),
+    /// Its log directory failed.
+    Offline,
+}
+
+/// Every partition hosted here.
+#[derive(Default)]
+pub(crate) struct PartitionMap {
+    map: RwLock<HashMap<TopicPartition, Hosted>>,
+}
+
+impl PartitionMap {
+    /// The partition, if it is here.
+    pub(crate) fn get(&self, partition: &TopicPartition) -> Option<Hosted> {
+        self.map.read().get(partition).cloned()
+    }
+
+    /// The partition, if it is here and online.
+    pub(crate) fn online(&self, partition: &TopicPartition) -> Option<Arc<HostedPartition>> {
+        match self.map.read().get(partition) {
+            Some(Hosted::Online(hosted)) => Some(Arc::clone(hosted)),
+            Some(Hosted::Offline) | None => None,
+        }
+    }
+
+    /// Every partition that is online.
+    pub(crate) fn all_online(&self) -> Vec<Arc<HostedPartition>> {
+        let map = self.map.read();
+        let online = map.values().filter_map(|hosted| match hosted {
+            Hosted::Online(hosted) => Some(Arc::clone(hosted)),
+            Hosted::Offline => None,
+        });
+        online.collect()
+    }
+
+    /// The partition, made if it is not here; `None` when it is offline.
+    fn get_or_insert(&self, partition: &TopicPartition) -> Option<Arc<HostedPartition>> {
+        match self.get(partition) {
+            Some(Hosted::Online(hosted)) => Some(hosted),
+            Some(Hosted::Offline) => None,
+            None => {
+                let hosted = Arc::new(HostedPartition::new(partition.clone()));
+                self.map.write().insert(partition.clone(), Hosted::Online(Arc::clone(&hosted)));
+                Some(hosted)
+            }
+        }
+    }
+
+    fn remove(&self, partition: &TopicPartition) -> Option<Hosted> {
+        self.map.write().remove(partition)
+    }
+
+    fn set_offline(&self, partition: &TopicPartition) -> Option<Hosted> {
+        self.map.write().insert(partition.clone(), Hosted::Offline)
+    }
 }
 
 impl ReplicaManager {
@@ -216,138 +131,90 @@ impl ReplicaManager {
         leaders: Arc<dyn LeaderEndpoints>,
         environment: Arc<dyn ReplicaEnvironment>,
     ) -> Arc<ReplicaManager> {
-        let _ = (logs, authority, leaders, environment);
-        Arc::new(ReplicaManager { _config: config })
+        let throttle = || ReplicationThrottle::new(config.quota_window_num, config.quota_window_size_ms);
+        let shared = Arc::new(Shared {
+            environment,
+            clocks: FollowerClocks::new(),
+            isr_changes: Arc::new(IsrChangeQueue::default()),
+            leader_throttle: throttle(),
+            follower_throttle: throttle(),
+            config,
+        });
+        let partitions = Arc::new(PartitionMap::default());
+        let cancel = CancellationToken::new();
+        let tasks = TaskTracker::new();
+        Arc::new(ReplicaManager {
+            fetchers: FetcherPool::new(
+                Arc::clone(&shared),
+                Arc::clone(&partitions),
+                leaders,
+                cancel.child_token(),
+                tasks.clone(),
+            ),
+            sessions: FetchSessionCache::new(shared.config.fetch_session_cache_slots, random_seed()),
+            shared,
+            logs,
+            authority,
+            partitions,
+            control: Mutex::new(ControllerEpoch(0)),
+            is_announced: AtomicBool::new(false),
+            cancel,
+            tasks,
+        })
     }
 
-    /// Starts the background tasks (ISR shrink, high watermark checkpoints, AlterPartition, stall watch). Call it in a Tokio runtime.
-    pub fn start(self: &Arc<Self>) {}
-
-    /// Stops fetchers and background tasks, lets every waiting request go, writes the high watermark checkpoints.
-    pub async fn shutdown(&self) {}
-
-    /// Notes the epoch of a controller that sent a request (UpdateMetadata; the other two do it themselves).
-    pub fn observe_controller_epoch(&self, epoch: ControllerEpoch) -> Result<(), StaleControllerEpoch> {
-        let _ = epoch;
-        Ok(())
+    /// Sessions of incremental fetches.
+    pub fn sessions(&self) -> &FetchSessionCache {
+        &self.sessions
     }
 
-    /// Applies a LeaderAndIsr request; `version` shapes the answer. Disk work happens on blocking threads.
-    pub async fn become_leader_or_follower(
-        self: &Arc<Self>,
-        request: LeaderAndIsrRequest,
-        version: i16,
-    ) -> (LeaderAndIsrResponse, RoleChanges) {
-        let _ = (request, version);
-        unimplemented!()
+    /// `leader.replication.throttled.rate`, in bytes per second; `None`: unlimited.
+    pub fn set_leader_throttle(&self, bytes_per_second: Option<u64>) {
+        self.shared.leader_throttle.set_limit(bytes_per_second);
     }
 
-    /// Applies a StopReplica request.
-    pub async fn stop_replicas(
-        self: &Arc<Self>,
-        request: StopReplicaRequest,
-        version: i16,
-    ) -> (StopReplicaResponse, RoleChanges) {
-        let _ = (request, version);
-        unimplemented!()
+    /// `follower.replication.throttled.rate`, in bytes per second; `None`: unlimited.
+    pub fn set_follower_throttle(&self, bytes_per_second: Option<u64>) {
+        self.shared.follower_throttle.set_limit(bytes_per_second);
     }
 
-    /// Appends, and with acks=all waits until the in-sync replicas have it. Answers in the order of `partitions`.
-    pub async fn produce(
-        &self,
-        params: ProduceParams,
-        partitions: Vec<PartitionRecords>,
-    ) -> Vec<(TopicPartition, Result<AppendInfo, ProduceError>)> {
-        let _ = (params, partitions);
-        unimplemented!()
+    /// The partition, or why requests for it must fail.
+    pub(crate) fn hosted(&self, partition: &TopicPartition) -> Result<Arc<HostedPartition>, PartitionError> {
+        match self.partitions.get(partition) {
+            Some(Hosted::Online(hosted)) => Ok(hosted),
+            Some(Hosted::Offline) => Err(PartitionError::Offline(partition.clone())),
+            None if self.shared.environment.knows_partition(partition) => {
+                Err(PartitionError::NotLeaderOrFollower(partition.clone()))
+            }
+            None => Err(PartitionError::Unknown(partition.clone())),
+        }
     }
 
-    /// Reads, and waits for `min_bytes` where there is less. Answers in the order of `partitions`.
-    pub async fn fetch(
-        &self,
-        params: FetchParams,
-        partitions: Vec<(TopicPartition, FetchPartition)>,
-    ) -> Vec<(TopicPartition, Result<FetchedPartition, FetchError>)> {
-        let _ = (params, partitions);
-        unimplemented!()
-    }
-
-    /// ListOffsets v1+ of one partition; `None`: no such record. `isolation` is a consumer's; `None` is a replica or
-    /// a debugging tool, which sees up to the log end. `leader_only`: all but the debugging tool (replica id -2).
-    pub fn list_offset(
-        &self,
-        partition: &TopicPartition,
-        query: TimestampQuery,
-        isolation: Option<FetchIsolation>,
-        current_leader_epoch: Option<LeaderEpoch>,
-        leader_only: bool,
-    ) -> Result<Option<ListedOffset>, ListOffsetsError> {
-        let _ = (partition, query, isolation, current_leader_epoch, leader_only);
-        unimplemented!()
-    }
-
-    /// ListOffsets v0: offsets before `timestamp`, newest first. `from_consumer`: none above the high watermark.
-    pub fn legacy_offsets_before(
+    /// The log of a partition led here, and the term.
+    pub fn leader_log(
         &self,
         partition: &TopicPartition,
-        timestamp: i64,
-        max: usize,
-        from_consumer: bool,
-        leader_only: bool,
-        now: Timestamp,
-    ) -> Result<Vec<Offset>, ListOffsetsError> {
-        let _ = (partition, timestamp, max, from_consumer, leader_only, now);
-        unimplemented!()
-    }
-
-    /// OffsetForLeaderEpoch of one partition; an undefined answer is `EpochEnd` without values, not an error.
-    pub fn offset_for_leader_epoch(
-        &self,
-        partition: &TopicPartition,
-        current_leader_epoch: Option<LeaderEpoch>,
-        epoch: LeaderEpoch,
-    ) -> Result<EpochEnd, PartitionError> {
-        let _ = (partition, current_leader_epoch, epoch);
-        unimplemented!()
-    }
-
-    /// DeleteRecords up to `offset` (`None`: the high watermark), waiting until all live replicas did it. Answers with low watermarks.
-    pub async fn delete_records(
-        &self,
-        partitions: Vec<(TopicPartition, Option<Offset>)>,
-        timeout_ms: i32,
-        internal_topics_allowed: bool,
-    ) -> Vec<(TopicPartition, Result<Offset, DeleteRecordsFailure>)> {
-        let _ = (partitions, timeout_ms, internal_topics_allowed);
-        unimplemented!()
-    }
-
-    /// The log of a partition led here.
-    pub fn leader_log(&self, partition: &TopicPartition) -> Result<Arc<PartitionLog>, PartitionError> {
-        let _ = partition;
-        unimplemented!()
+    ) -> Result<(Arc<PartitionLog>, LeaderEpoch), PartitionError> {
+        self.hosted(partition)?.leader_log()
     }
 
     /// The log of a partition hosted here, whatever the role.
     pub fn log(&self, partition: &TopicPartition) -> Result<Arc<PartitionLog>, PartitionError> {
-        let _ = partition;
-        unimplemented!()
+        self.hosted(partition)?.log()
     }
 
     /// One partition's status, if it is hosted here.
     pub fn status(&self, partition: &TopicPartition) -> Option<PartitionStatus> {
-        let _ = partition;
-        None
+        self.partitions.online(partition).map(|hosted| hosted.status())
     }
 
     /// The status of every partition hosted here and online.
     pub fn statuses(&self) -> Vec<PartitionStatus> {
-        Vec::new()
+        self.partitions.all_online().iter().map(|hosted| hosted.status()).collect()
     }
 
-    /// A log directory failed: its partitions go offline, their fetchers stop. Returns them.
-    pub fn handle_log_dir_failure(&self, dir: &std::path::Path) -> Vec<TopicPartition> {
-        let _ = dir;
-        Vec::new()
+    /// How many partitions fetchers gave up until the next leader epoch (`FailedPartitionsCount`).
+    pub fn failed_partitions(&self) -> usize {
+        self.fetchers.failed_partitions()
     }
 }

@@ -1,5 +1,6 @@
 //! The rules of one partition: who is in sync, how far is committed, who may ask. All pure.
 
+pub mod control_rules;
 pub mod isr;
 pub mod leader;
 pub mod leader_epoch_check;

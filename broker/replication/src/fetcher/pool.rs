@@ -1,0 +1,200 @@
+//! Which fetcher has which partition (`ReplicaFetcherManager`).
+//!
+//! Owner: the replica manager. `num.replica.fetchers` tasks per leader, started when they get a partition and stopped when they lose the
+//! last. Invariant: a partition is in one fetcher at most, so moving one disturbs no other.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use gregor_model::{BrokerId, TopicId, TopicName, TopicPartition};
+use parking_lot::Mutex;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::local::LocalReplicas;
+use super::machine::FetcherMachine;
+use super::message::TopicNames;
+use super::session::FetcherSession;
+use super::task::{Command, FailedPartitions, Fetcher, Mailbox};
+use crate::environment::LeaderEndpoints;
+use crate::manager::PartitionMap;
+use crate::shared::Shared;
+
+pub(crate) use super::machine::FetchStart;
+
+/// A fetcher: its leader, and its number among those of that leader.
+type FetcherKey = (BrokerId, u32);
+
+/// All fetchers of this broker.
+pub(crate) struct FetcherPool {
+    shared: Arc<Shared>,
+    partitions: Arc<PartitionMap>,
+    leaders: Arc<dyn LeaderEndpoints>,
+    cancel: CancellationToken,
+    tasks: TaskTracker,
+    failed: FailedPartitions,
+    state: Mutex<Assignments>,
+}
+
+#[derive(Default)]
+struct Assignments {
+    fetchers: HashMap<FetcherKey, RunningFetcher>,
+    assigned: HashMap<TopicPartition, FetcherKey>,
+}
+
+struct RunningFetcher {
+    mailbox: Arc<Mailbox>,
+    cancel: CancellationToken,
+    partitions: usize,
+}
+
+impl Assignments {
+    /// Takes a partition from whoever has it; returns that fetcher.
+    fn unassign(&mut self, partition: &TopicPartition) -> Option<FetcherKey> {
+        let key = self.assigned.remove(partition)?;
+        if let Some(fetcher) = self.fetchers.get_mut(&key) {
+            fetcher.partitions -= 1;
+        }
+        Some(key)
+    }
+}
+
+impl FetcherPool {
+    /// A pool without fetchers.
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        partitions: Arc<PartitionMap>,
+        leaders: Arc<dyn LeaderEndpoints>,
+        cancel: CancellationToken,
+        tasks: TaskTracker,
+    ) -> FetcherPool {
+        let (failed, state) = (FailedPartitions::default(), Mutex::default());
+        FetcherPool { shared, partitions, leaders, cancel, tasks, failed, state }
+    }
+
+    /// Starts to fetch partitions; one that another fetcher has moves over. Call it in a Tokio runtime.
+    pub(crate) fn add(&self, starts: Vec<FetchStart>) {
+        let mut state = self.state.lock();
+        if self.cancel.is_cancelled() {
+            return;
+        }
+        let mut posts: HashMap<FetcherKey, Vec<(TopicPartition, Command)>> = HashMap::new();
+        for start in starts {
+            let partition = start.partition.clone();
+            let key = (start.leader, fetcher_id(&partition, self.shared.config.num_replica_fetchers));
+            self.failed.lock().remove(&partition);
+            if let Some(former) = state.unassign(&partition)
+                && former != key
+            {
+                posts.entry(former).or_default().push((partition.clone(), Command::Stop));
+            }
+            let fetcher = state.fetchers.entry(key).or_insert_with(|| self.spawn(key));
+            fetcher.partitions += 1;
+            state.assigned.insert(partition.clone(), key);
+            posts.entry(key).or_default().push((partition, Command::Start(start)));
+        }
+        for (key, commands) in posts {
+            if let Some(fetcher) = state.fetchers.get(&key) {
+                fetcher.mailbox.post(commands);
+            }
+        }
+    }
+
+    /// Stops to fetch partitions.
+    pub(crate) fn remove<'a>(&self, partitions: impl Iterator<Item = &'a TopicPartition>) {
+        let mut state = self.state.lock();
+        let mut posts: HashMap<FetcherKey, Vec<(TopicPartition, Command)>> = HashMap::new();
+        for partition in partitions {
+            self.failed.lock().remove(partition);
+            if let Some(key) = state.unassign(partition) {
+                posts.entry(key).or_default().push((partition.clone(), Command::Stop));
+            }
+        }
+        for (key, commands) in posts {
+            if let Some(fetcher) = state.fetchers.get(&key) {
+                fetcher.mailbox.post(commands);
+            }
+        }
+    }
+
+    /// Tells the partition's fetcher that its topic got an id, or that the controller does not know ids.
+    pub(crate) fn set_topic_id(&self, partition: &TopicPartition, topic_id: Option<TopicId>) {
+        let state = self.state.lock();
+        if let Some(fetcher) = state.assigned.get(partition).and_then(|key| state.fetchers.get(key)) {
+            fetcher.mailbox.post([(partition.clone(), Command::SetTopicId(topic_id))]);
+        }
+    }
+
+    /// Stops fetchers without partitions.
+    pub(crate) fn stop_idle(&self) {
+        self.state.lock().fetchers.retain(|_, fetcher| {
+            if fetcher.partitions == 0 {
+                fetcher.cancel.cancel();
+            }
+            fetcher.partitions > 0
+        });
+    }
+
+    /// How many partitions were given up until their next term.
+    pub(crate) fn failed_partitions(&self) -> usize {
+        self.failed.lock().len()
+    }
+
+    fn spawn(&self, key: FetcherKey) -> RunningFetcher {
+        let (leader, number) = key;
+        let config = &self.shared.config;
+        let mailbox = Arc::new(Mailbox::default());
+        let cancel = self.cancel.child_token();
+        let fetcher = Fetcher {
+            leader,
+            client_id: format!("broker-{}-fetcher-{number}", config.broker_id),
+            shared: Arc::clone(&self.shared),
+            replicas: LocalReplicas { partitions: Arc::clone(&self.partitions) },
+            leaders: Arc::clone(&self.leaders),
+            mailbox: Arc::clone(&mailbox),
+            failed: Arc::clone(&self.failed),
+            machine: FetcherMachine::new(
+                config.protocol.truncates_on_fetch(),
+                config.replica_fetch_backoff_ms,
+            ),
+            session: FetcherSession::default(),
+            names: TopicNames::default(),
+            connection: None,
+        };
+        self.tasks.spawn(fetcher.run(cancel.clone()));
+        RunningFetcher { mailbox, cancel, partitions: 0 }
+    }
+}
+
+/// Which of a leader's fetchers gets the partition (`AbstractFetcherManager.getFetcherId`): by Java's string hash.
+fn fetcher_id(partition: &TopicPartition, fetchers: u32) -> u32 {
+    let hash = java_hash(&partition.topic).wrapping_mul(31).wrapping_add(partition.partition);
+    // Kafka's `Utils.abs`: the smallest integer becomes 0.
+    let hash = if hash == i32::MIN { 0 } else { hash.unsigned_abs() };
+    hash % fetchers.max(1)
+}
+
+fn java_hash(topic: &TopicName) -> i32 {
+    topic
+        .as_str()
+        .encode_utf16()
+        .fold(0, |hash: i32, unit| hash.wrapping_mul(31).wrapping_add(i32::from(unit)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn partitions_spread_by_javas_hash() {
+        assert_eq!(java_hash(&"hello".into()), 99_162_322);
+        assert_eq!(
+            java_hash(&"__consumer_offsets".into()),
+            "__consumer_offsets".bytes().fold(0_i32, |h, b| h.wrapping_mul(31).wrapping_add(i32::from(b)))
+        );
+        let spread: std::collections::HashSet<u32> =
+            (0..8).map(|index| fetcher_id(&TopicPartition::new("hello", index), 4)).collect();
+        assert_eq!(spread.len(), 4);
+        assert_eq!(fetcher_id(&TopicPartition::new("hello", 3), 0), 0);
+    }
+}

@@ -1,0 +1,57 @@
+//! What every partition of this broker leans on: configuration, the broker around it, clocks, quotas and the way to the controller.
+
+use std::sync::Arc;
+
+use gregor_model::{BrokerId, Timestamp, TopicPartition};
+
+use crate::alter_partition::task::IsrChangeQueue;
+use crate::config::ReplicationConfig;
+use crate::environment::ReplicaEnvironment;
+use crate::follower_clock::FollowerClocks;
+use crate::partition::leader::Followers;
+use crate::throttle::ReplicationThrottle;
+
+/// Shared by the manager, its partitions and its tasks.
+pub(crate) struct Shared {
+    pub(crate) config: ReplicationConfig,
+    pub(crate) environment: Arc<dyn ReplicaEnvironment>,
+    pub(crate) clocks: FollowerClocks,
+    pub(crate) isr_changes: Arc<IsrChangeQueue>,
+    pub(crate) leader_throttle: ReplicationThrottle,
+    pub(crate) follower_throttle: ReplicationThrottle,
+}
+
+impl Shared {
+    /// The other brokers as they are at `now`.
+    pub(crate) fn followers(&self, now: Timestamp) -> FollowersAt<'_> {
+        FollowersAt { shared: self, now }
+    }
+
+    /// Whether the topic's config throttles that partition on this broker as a leader.
+    pub(crate) fn is_leader_throttled(&self, partition: &TopicPartition) -> bool {
+        self.leader_throttle.is_limited()
+            && self.environment.throttled_replicas(&partition.topic).0.contains(partition.partition)
+    }
+
+    /// Whether the topic's config throttles that partition on this broker as a follower.
+    pub(crate) fn is_follower_throttled(&self, partition: &TopicPartition) -> bool {
+        self.follower_throttle.is_limited()
+            && self.environment.throttled_replicas(&partition.topic).1.contains(partition.partition)
+    }
+}
+
+/// The other brokers at one moment.
+pub(crate) struct FollowersAt<'a> {
+    shared: &'a Shared,
+    now: Timestamp,
+}
+
+impl Followers for FollowersAt<'_> {
+    fn now(&self, follower: BrokerId) -> Timestamp {
+        self.shared.clocks.now(follower, self.now)
+    }
+
+    fn is_alive(&self, follower: BrokerId) -> bool {
+        self.shared.environment.is_alive(follower)
+    }
+}
