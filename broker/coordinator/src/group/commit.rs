@@ -45,7 +45,8 @@ impl Group {
         {
             self.heard_of(turn, &commit.claim.member);
         }
-        let (producer, retention_ms) = (commit.producer, commit.retention_ms);
+        let (producer, verification, retention_ms) =
+            (commit.producer, commit.verification, commit.retention_ms);
         let partitions: Vec<_> =
             commit.offsets.into_iter().map(|offset| value_to_store(turn, offset, retention_ms)).collect();
         let records: Vec<_> = partitions
@@ -65,7 +66,7 @@ impl Group {
             .iter()
             .filter_map(|(partition, value)| value.clone().map(|value| (partition.clone(), value)))
             .collect();
-        let batch = Batch { records, producer, acknowledged: true };
+        let batch = Batch { records, producer, verification, acknowledged: true };
         let append = turn.append(&self.id, batch, Waiting::Commit(pending));
         match producer {
             None => self.offsets.begin(append, accepted.into_iter().map(|(partition, _)| partition)),

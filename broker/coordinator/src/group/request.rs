@@ -172,6 +172,11 @@ pub struct OffsetToCommit {
     pub committed_at: Option<Timestamp>,
 }
 
+/// The log's proof that a transaction was verified with its coordinator before the commit (KIP-890): opaque here, and
+/// handed back with the append.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VerifiedTransaction(pub u64);
+
 /// OffsetCommit and TxnOffsetCommit.
 #[derive(Clone, Debug)]
 pub struct Commit {
@@ -179,6 +184,8 @@ pub struct Commit {
     pub claim: Claim,
     /// For TxnOffsetCommit: the producer whose transaction decides.
     pub producer: Option<(ProducerId, ProducerEpoch)>,
+    /// For TxnOffsetCommit: what the verification gave, where one was needed.
+    pub verification: Option<VerifiedTransaction>,
     /// Versions 2 to 4: how long to keep the offsets, in ms.
     pub retention_ms: Option<i64>,
     /// What to commit.
@@ -262,6 +269,8 @@ pub struct Batch {
     pub records: Vec<(Bytes, Option<Bytes>)>,
     /// Makes the batch part of this producer's transaction.
     pub producer: Option<(ProducerId, ProducerEpoch)>,
+    /// Goes with a transactional batch.
+    pub verification: Option<VerifiedTransaction>,
     /// Tombstones are written with acks=0, everything else with `offsets.commit.required.acks`.
     pub acknowledged: bool,
 }

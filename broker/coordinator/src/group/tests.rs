@@ -173,6 +173,7 @@ impl Context {
         let commit = Commit {
             claim,
             producer: producer.map(|id| (ProducerId(id), ProducerEpoch(0))),
+            verification: None,
             retention_ms: None,
             offsets: vec![OffsetToCommit {
                 partition: partition(0),
@@ -500,6 +501,7 @@ fn metadata_too_large_is_refused_alone() {
     let commit = Commit {
         claim: claim(&"".into(), -1),
         producer: None,
+        verification: None,
         retention_ms: None,
         offsets: vec![offset(0, &"x".repeat(4_097)), offset(1, &"é".repeat(4_096))],
     };

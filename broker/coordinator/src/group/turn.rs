@@ -81,12 +81,12 @@ impl Turn<'_> {
 impl Batch {
     /// One group record.
     pub(super) fn of_group(key: Bytes, value: Bytes) -> Batch {
-        Batch { records: vec![(key, Some(value))], producer: None, acknowledged: true }
+        Batch { records: vec![(key, Some(value))], producer: None, verification: None, acknowledged: true }
     }
 
     /// Tombstones; lost ones are written again by the next pass.
     pub(super) fn of_tombstones(keys: impl Iterator<Item = Bytes>) -> Batch {
         let records = keys.map(|key| (key, None)).collect();
-        Batch { records, producer: None, acknowledged: false }
+        Batch { records, producer: None, verification: None, acknowledged: false }
     }
 }

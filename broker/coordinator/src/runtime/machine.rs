@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use gregor_model::{Offset, ProducerEpoch, ProducerId, Timestamp};
 
-use crate::group::request::{AppendId, Effect, Reply, RequestId};
+use crate::group::request::{AppendId, Effect, Reply, RequestId, VerifiedTransaction};
 use crate::group::{AppendFailure, GroupConfig, GroupLoader, GroupShard};
 use crate::schema::SchemaError;
 use crate::transaction::{
@@ -21,6 +21,8 @@ pub struct AppendPlan {
     pub acknowledged: bool,
     /// How long to wait, in ms; for none, the topic's usual time.
     pub timeout_ms: Option<i32>,
+    /// Goes with a transactional batch.
+    pub verification: Option<VerifiedTransaction>,
 }
 
 /// One effect, sorted by who performs it.
@@ -104,6 +106,7 @@ impl Machine for GroupShard {
                     producer: batch.producer,
                     acknowledged: batch.acknowledged,
                     timeout_ms: None,
+                    verification: batch.verification,
                 };
                 Step::Append(append, plan)
             }
@@ -170,6 +173,7 @@ impl Machine for TransactionShard {
                     producer: None,
                     acknowledged: true,
                     timeout_ms: Some(record.timeout_ms),
+                    verification: None,
                 };
                 Step::Append(append, plan)
             }

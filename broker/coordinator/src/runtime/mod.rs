@@ -18,5 +18,5 @@ pub use group::{FetchGroup, GroupCoordinator};
 pub use machine::{AppendPlan, Loader, Machine, Step};
 pub use partition::{Handle, Unloaded};
 pub use partitions::{NotHere, Partitions};
-pub use topic_log::{LoadError, TopicLog};
+pub use topic_log::{LoadError, TopicAppend, TopicLog};
 pub use transaction::{MarkerRoute, ProducerIdSource, TransactionCoordinator};

@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::machine::{AppendPlan, Machine, Step};
-use super::topic_log::TopicLog;
+use super::topic_log::{TopicAppend, TopicLog};
 use crate::group::AppendFailure;
 use crate::group::request::{AppendId, RequestId};
 
@@ -176,7 +176,15 @@ impl<M: Machine> PartitionTask<M> {
         let batch = build(&plan, self.around.compression, Timestamp::now());
         Box::pin(async move {
             let outcome = match batch {
-                Ok(batch) => log.append(partition, batch, plan.acknowledged, plan.timeout_ms).await,
+                Ok(batch) => {
+                    let append = TopicAppend {
+                        batch,
+                        acknowledged: plan.acknowledged,
+                        timeout_ms: plan.timeout_ms,
+                        verification: plan.verification,
+                    };
+                    log.append(partition, append).await
+                }
                 Err(error) => {
                     tracing::error!(partition, %error, "a coordinator's batch could not be built");
                     Err(AppendFailure::MessageTooLarge)

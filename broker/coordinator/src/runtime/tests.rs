@@ -23,16 +23,10 @@ struct MemoryLog {
 
 #[async_trait]
 impl TopicLog for MemoryLog {
-    async fn append(
-        &self,
-        _partition: i32,
-        bytes: Bytes,
-        _acknowledged: bool,
-        _timeout_ms: Option<i32>,
-    ) -> Result<Offset, AppendFailure> {
+    async fn append(&self, _partition: i32, append: TopicAppend) -> Result<Offset, AppendFailure> {
         let mut log = self.bytes.lock();
         let base = Offset(log.1);
-        let mut bytes = bytes.to_vec();
+        let mut bytes = append.batch.to_vec();
         let records = BatchRef::first(&bytes).expect("a batch").header().record_count.unwrap_or(0);
         batch::set_base_offset(&mut bytes, base);
         log.0.extend(bytes);
@@ -68,6 +62,7 @@ fn commit(offset: i64) -> Commit {
     Commit {
         claim: Claim { group: "g".into(), member: "".into(), instance: None, generation: -1 },
         producer: None,
+        verification: None,
         retention_ms: None,
         offsets: vec![OffsetToCommit {
             partition: TopicPartition::new("t", 0),

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use gregor_model::Offset;
 
 use crate::group::AppendFailure;
+use crate::group::request::VerifiedTransaction;
 
 /// Why a partition cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -27,22 +28,28 @@ pub enum LoadError {
     },
 }
 
+/// A batch, and how to append it.
+#[derive(Clone, Debug)]
+pub struct TopicAppend {
+    /// The batch.
+    pub batch: Bytes,
+    /// Whether to wait for the ISR.
+    pub acknowledged: bool,
+    /// How long to wait, in ms; for none, the topic's usual time.
+    pub timeout_ms: Option<i32>,
+    /// Goes with a transactional batch.
+    pub verification: Option<VerifiedTransaction>,
+}
+
 /// One coordinator topic (`__consumer_offsets` or `__transaction_state`) on this broker.
 #[async_trait]
 pub trait TopicLog: Send + Sync + 'static {
-    /// Appends a batch as the partition's leader. The local append is done when the future is first polled, so that
-    /// appends keep the order in which they are asked for; with `acknowledged` the future then waits for the ISR, at
-    /// most `timeout_ms` (for none: the topic's usual timeout).
+    /// Appends a batch as the partition's leader, and says where it begins. The local append is done when the future
+    /// is first polled, so that appends keep the order in which they are asked for.
     ///
     /// # Errors
     /// As a produce request would fail.
-    async fn append(
-        &self,
-        partition: i32,
-        batch: Bytes,
-        acknowledged: bool,
-        timeout_ms: Option<i32>,
-    ) -> Result<Offset, AppendFailure>;
+    async fn append(&self, partition: i32, append: TopicAppend) -> Result<Offset, AppendFailure>;
 
     /// The log start offset and the log end offset.
     ///

@@ -25,6 +25,18 @@ const LATE_TRANSACTION_BUFFER_MS: i64 = 5 * 60 * 1000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct VerificationGuard(pub(crate) u64);
 
+impl VerificationGuard {
+    /// The proof as a number, for those who carry it without knowing the log.
+    pub fn to_bits(self) -> u64 {
+        self.0
+    }
+
+    /// The proof that was carried.
+    pub fn from_bits(bits: u64) -> VerificationGuard {
+        VerificationGuard(bits)
+    }
+}
+
 /// One producer's state, as DescribeProducers tells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProducerSummary {
