@@ -1,0 +1,99 @@
+//! OffsetCommit (8), versions 0 to 9 (`handleOffsetCommitRequest`).
+//!
+//! Version 0 stores in ZooKeeper. 1: members, commit timestamps. 2 to 4: a retention time. 6: leader epochs. 7: static
+//! members. 8: flexible.
+
+use gregor_coordinator::InstanceId;
+use gregor_coordinator::group::request::{Claim, Commit, OffsetToCommit};
+use gregor_model::{LeaderEpoch, Offset, Timestamp, TopicPartition};
+use gregor_wire::convert::{topic_partition, wire_topic_name};
+use indexmap::IndexMap;
+use kafka_protocol::ResponseError;
+use kafka_protocol::messages::offset_commit_request::OffsetCommitRequestPartition;
+use kafka_protocol::messages::offset_commit_response::{
+    OffsetCommitResponsePartition, OffsetCommitResponseTopic,
+};
+use kafka_protocol::messages::{OffsetCommitRequest, OffsetCommitResponse};
+
+use crate::broker::Broker;
+use crate::error_code::KafkaError;
+use crate::request_context::RequestContext;
+
+/// Commits the offsets of partitions that exist.
+pub async fn handle(
+    broker: &Broker,
+    context: &RequestContext,
+    request: OffsetCommitRequest,
+) -> OffsetCommitResponse {
+    let snapshot = broker.metadata.snapshot();
+    let (mut known, mut results) = (Vec::new(), Vec::new());
+    for topic in &request.topics {
+        for committed in &topic.partitions {
+            let partition = topic_partition(&topic.name, committed.partition_index);
+            match snapshot.contains(&partition) {
+                true => known.push(offset(context.version, partition, committed)),
+                false => results.push((partition, ResponseError::UnknownTopicOrPartition.code())),
+            }
+        }
+    }
+    if !known.is_empty() {
+        let committed = match context.version {
+            0 => broker.zookeeper_offsets.commit(request.group_id.as_str(), known).await,
+            _ => commit(broker, &request, known).await,
+        };
+        results.extend(committed);
+    }
+    OffsetCommitResponse::default().with_topics(by_topic(results))
+}
+
+async fn commit(
+    broker: &Broker,
+    request: &OffsetCommitRequest,
+    offsets: Vec<OffsetToCommit>,
+) -> Vec<(TopicPartition, i16)> {
+    let partitions: Vec<TopicPartition> = offsets.iter().map(|offset| offset.partition.clone()).collect();
+    let commit = Commit {
+        claim: Claim {
+            group: request.group_id.as_str().into(),
+            member: request.member_id.as_str().into(),
+            instance: request.group_instance_id.as_deref().map(InstanceId::from),
+            generation: request.generation_id_or_member_epoch,
+        },
+        producer: None,
+        verification: None,
+        retention_ms: (request.retention_time_ms != -1).then_some(request.retention_time_ms),
+        offsets,
+    };
+    match broker.coordinators.groups.commit(commit).await {
+        Ok(results) => results
+            .into_iter()
+            .map(|(partition, result)| (partition, result.err().map_or(0, |error| error.kafka_error().code())))
+            .collect(),
+        Err(error) => partitions.into_iter().map(|partition| (partition, error.kafka_error().code())).collect(),
+    }
+}
+
+fn offset(version: i16, partition: TopicPartition, committed: &OffsetCommitRequestPartition) -> OffsetToCommit {
+    let committed_at = Some(Timestamp(committed.commit_timestamp)).filter(|at| version == 1 && at.0 != -1);
+    OffsetToCommit {
+        partition,
+        offset: Offset(committed.committed_offset),
+        leader_epoch: LeaderEpoch::from_wire(committed.committed_leader_epoch).filter(|_| version >= 6),
+        metadata: committed.committed_metadata.as_deref().unwrap_or("").into(),
+        committed_at,
+    }
+}
+
+fn by_topic(results: Vec<(TopicPartition, i16)>) -> Vec<OffsetCommitResponseTopic> {
+    let mut topics: IndexMap<_, Vec<_>> = IndexMap::new();
+    for (partition, code) in results {
+        let answer = OffsetCommitResponsePartition::default()
+            .with_partition_index(partition.partition)
+            .with_error_code(code);
+        topics.entry(partition.topic).or_default().push(answer);
+    }
+    let topics = topics.into_iter().map(|(name, partitions)| {
+        OffsetCommitResponseTopic::default().with_name(wire_topic_name(&name)).with_partitions(partitions)
+    });
+    topics.collect()
+}

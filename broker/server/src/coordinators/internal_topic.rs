@@ -1,0 +1,68 @@
+//! The two topics that coordinators own, and how they are created.
+
+use gregor_config::Values;
+use gregor_model::TopicName;
+
+/// A coordinator's topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum InternalTopic {
+    /// `__consumer_offsets`.
+    ConsumerOffsets,
+    /// `__transaction_state`.
+    TransactionState,
+}
+
+/// How an internal topic is created (`DefaultAutoTopicCreationManager.creatableTopic`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InternalTopicSettings {
+    /// How many partitions.
+    pub partitions: i32,
+    /// How many replicas of each.
+    pub replication_factor: i16,
+    /// Its overrides.
+    pub configs: Vec<(String, String)>,
+}
+
+impl InternalTopic {
+    /// The topic's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            InternalTopic::ConsumerOffsets => "__consumer_offsets",
+            InternalTopic::TransactionState => "__transaction_state",
+        }
+    }
+
+    /// The internal topic of that name.
+    pub fn of(name: &TopicName) -> Option<InternalTopic> {
+        [InternalTopic::ConsumerOffsets, InternalTopic::TransactionState]
+            .into_iter()
+            .find(|topic| topic.name() == name.as_str())
+    }
+
+    /// How it is created by a broker of this configuration.
+    pub fn settings(self, values: &Values) -> InternalTopicSettings {
+        let prefix = match self {
+            InternalTopic::ConsumerOffsets => "offsets.topic",
+            InternalTopic::TransactionState => "transaction.state.log",
+        };
+        let key = |name: &str| format!("{prefix}.{name}");
+        let config = |name: &str, value: String| (name.to_owned(), value);
+        let mut configs = vec![
+            config("cleanup.policy", "compact".to_owned()),
+            config("segment.bytes", values.i32(&key("segment.bytes")).to_string()),
+        ];
+        match self {
+            InternalTopic::ConsumerOffsets => configs.push(config("compression.type", "producer".to_owned())),
+            InternalTopic::TransactionState => configs.extend([
+                config("compression.type", "uncompressed".to_owned()),
+                config("min.insync.replicas", values.i32("transaction.state.log.min.isr").to_string()),
+                config("unclean.leader.election.enable", "false".to_owned()),
+            ]),
+        }
+        InternalTopicSettings {
+            partitions: values.i32(&key("num.partitions")),
+            replication_factor: i16::try_from(values.i32(&key("replication.factor"))).unwrap_or(i16::MAX),
+            configs,
+        }
+    }
+}

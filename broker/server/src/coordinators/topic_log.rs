@@ -1,0 +1,75 @@
+//! A coordinator's topic on this broker: appended to as by a producer with acks=all, read from its local log.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use gregor_coordinator::group::AppendFailure;
+use gregor_coordinator::group::request::VerifiedTransaction;
+use gregor_coordinator::runtime::{LoadError, TopicAppend, TopicLog};
+use gregor_log::{AppendOrigin, FetchIsolation, PartitionLog, VerificationGuard};
+use gregor_model::{Offset, TopicPartition};
+use gregor_replication::{PartitionRecords, ProduceParams, ReplicaManager, RequiredAcks};
+
+use super::InternalTopic;
+use super::error_code::append_failure;
+use crate::error_code::KafkaError;
+
+/// How much is read at a time while loading, in bytes (`offsets.load.buffer.size`).
+const LOAD_BYTES: usize = 5 * 1024 * 1024;
+
+/// One internal topic.
+pub(super) struct ReplicatedTopic {
+    topic: InternalTopic,
+    replicas: Arc<ReplicaManager>,
+    timeout_ms: i32,
+}
+
+impl ReplicatedTopic {
+    pub(super) fn new(topic: InternalTopic, replicas: Arc<ReplicaManager>, timeout_ms: i32) -> ReplicatedTopic {
+        ReplicatedTopic { topic, replicas, timeout_ms }
+    }
+
+    fn partition(&self, partition: i32) -> TopicPartition {
+        TopicPartition::new(self.topic.name(), partition)
+    }
+
+    fn log(&self, partition: i32) -> Result<Arc<PartitionLog>, LoadError> {
+        let log = self.replicas.log(&self.partition(partition));
+        log.map_err(|error| LoadError::Unavailable(error.to_string()))
+    }
+}
+
+#[async_trait]
+impl TopicLog for ReplicatedTopic {
+    async fn append(&self, partition: i32, append: TopicAppend) -> Result<Offset, AppendFailure> {
+        let params = ProduceParams {
+            acks: if append.acknowledged { RequiredAcks::All } else { RequiredAcks::None },
+            timeout_ms: append.timeout_ms.unwrap_or(self.timeout_ms),
+            origin: AppendOrigin::Coordinator,
+            internal_topics_allowed: true,
+        };
+        let records = PartitionRecords {
+            partition: self.partition(partition),
+            records: append.batch,
+            verification: append.verification.map(|VerifiedTransaction(bits)| VerificationGuard::from_bits(bits)),
+        };
+        let (_, appended) = self.replicas.produce(params, vec![records]).await.pop().ok_or(AppendFailure::Other)?;
+        let info = appended.map_err(|error| append_failure(error.kafka_error()))?;
+        info.first_offset.ok_or(AppendFailure::Other)
+    }
+
+    fn range(&self, partition: i32) -> Result<Range<Offset>, LoadError> {
+        let log = self.log(partition)?;
+        Ok(log.log_start_offset()..log.log_end_offset())
+    }
+
+    fn read(&self, partition: i32, from: Offset) -> Result<Bytes, LoadError> {
+        let data = self
+            .log(partition)?
+            .read(from, LOAD_BYTES, FetchIsolation::LogEnd, true)
+            .map_err(|error| LoadError::Unavailable(error.to_string()))?;
+        Ok(data.records.map(|records| records.read_to_bytes()).transpose()?.unwrap_or_default())
+    }
+}
