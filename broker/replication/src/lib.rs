@@ -17,6 +17,7 @@ pub mod partition;
 mod purgatory;
 mod shared;
 mod throttle;
+mod wire_leaders;
 
 pub use config::{ReplicaProtocol, ReplicationConfig};
 pub use environment::{
@@ -35,3 +36,4 @@ pub use manager::{
 };
 pub use partition::replica_selector::ReplicaSelector;
 pub use throttle::{RateWindow, ReplicationThrottle};
+pub use wire_leaders::WireLeaders;

@@ -112,7 +112,7 @@ mod tests {
             (1_000, 500, 2_000.0),
             (0, 2_000, 1_000.0),
             (3_000, 2_000, 2_500.0),
-            (0, 3_000, 1_500.0), // what is three seconds old is gone
+            (0, 3_000, 3_000.0), // what is three seconds old is gone
             (0, 6_000, 0.0),
         ];
         for (bytes, at, expected) in rows {

@@ -50,9 +50,11 @@ fn fetch(
     answer: impl Fn(i32) -> PartitionSummary,
 ) -> Result<(i32, Vec<i32>), FetchSessionError> {
     let context = cache.begin(request, |_| None, Timestamp(now))?;
-    let results =
-        context.partitions().iter().map(|(partition, _)| (partition.clone(), answer(partition.partition)));
-    let answer = context.finish(results.collect(), |summary| *summary, Timestamp(now))?;
+    let answered = |(partition, _): &(SessionPartition, FetchPartition)| {
+        (partition.clone(), answer(partition.partition))
+    };
+    let results: Vec<_> = context.partitions().iter().map(answered).collect();
+    let answer = context.finish(results, |summary| *summary, Timestamp(now))?;
     Ok((answer.session_id, answer.partitions.iter().map(|(partition, _)| partition.partition).collect()))
 }
 

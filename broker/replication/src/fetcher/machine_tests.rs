@@ -95,7 +95,7 @@ fn an_incomplete_truncation_asks_again_by_fetch_or_by_epoch() {
 #[test]
 fn epochs_are_asked_for_before_the_first_fetch() {
     let mut machine = machine(false, &[start(0, 10, Some(4))]);
-    assert_eq!(fetching(&machine, 0), []);
+    assert!(fetching(&machine, 0).is_empty());
     assert_eq!(machine.to_truncate(Timestamp(0)).count(), 1);
     let end = EpochEnd { epoch: Some(LeaderEpoch(4)), end_offset: Some(Offset(8)) };
     assert_eq!(machine.on_epoch_end(&partition(0), asked(10), Ok(end), Timestamp(0)), Step::Truncate(end));
