@@ -2,14 +2,17 @@
 
 mod admin;
 mod command_line;
+mod dev;
 mod java_map;
 mod topics;
 
 use std::process::ExitCode;
 
 /// First words, and what they do.
-const TOOLS: [(&str, &str); 1] =
-    [("topics", "create, list, describe, alter and delete topics (kafka-topics)")];
+const TOOLS: [(&str, &str); 2] = [
+    ("topics", "create, list, describe, alter and delete topics (kafka-topics)"),
+    ("dev", "run a whole cluster on this machine, for development"),
+];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -26,6 +29,7 @@ fn main() -> ExitCode {
     };
     match tool.as_str() {
         "topics" => runtime.block_on(topics::run(rest)),
+        "dev" => runtime.block_on(dev::run(rest)),
         "--version" => {
             println!("{}", env!("CARGO_PKG_VERSION"));
             ExitCode::SUCCESS

@@ -37,6 +37,17 @@ pub struct NewTopic {
     pub configs: Vec<(String, String)>,
 }
 
+/// More partitions for a topic (`NewPartitions`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewPartitions {
+    /// The topic.
+    pub topic: String,
+    /// How many partitions it is to have.
+    pub count: i32,
+    /// Replicas of the new ones; None lets the broker decide.
+    pub assignment: Option<Vec<Vec<i32>>>,
+}
+
 /// What Metadata says of a topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TopicDescription {
@@ -168,18 +179,15 @@ impl Admin {
         AdminError::check(result.error_code, result.error_message.as_deref())
     }
 
-    /// Grows topics to a count of partitions each; new partitions get the replicas given, or the broker's choice.
-    pub async fn create_partitions(
-        &mut self,
-        topics: &[(String, i32, Option<Vec<Vec<i32>>>)],
-    ) -> Result<(), AdminError> {
-        let topics = topics.iter().map(|(name, count, replicas)| {
+    /// Grows topics.
+    pub async fn create_partitions(&mut self, topics: &[NewPartitions]) -> Result<(), AdminError> {
+        let topics = topics.iter().map(|NewPartitions { topic, count, assignment }| {
             let assign = |replicas: &Vec<i32>| {
                 CreatePartitionsAssignment::default().with_broker_ids(broker_ids(replicas))
             };
-            let assignments = replicas.as_ref().map(|replicas| replicas.iter().map(assign).collect());
+            let assignments = assignment.as_ref().map(|replicas| replicas.iter().map(assign).collect());
             CreatePartitionsTopic::default()
-                .with_name(topic_name(name))
+                .with_name(topic_name(topic))
                 .with_count(*count)
                 .with_assignments(assignments)
         });

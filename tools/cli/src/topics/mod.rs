@@ -14,7 +14,7 @@ use std::process::ExitCode;
 use gregor_config::Properties;
 use gregor_model::{TopicId, has_collision_chars};
 
-use crate::admin::topics::TopicDescription;
+use crate::admin::topics::{NewPartitions, TopicDescription};
 use crate::admin::{Admin, AdminError};
 use crate::command_line::{Given, usage};
 use crate::java_map::sort_as_hash_map;
@@ -133,7 +133,8 @@ async fn alter(admin: &mut Admin, given: &Given) -> Result<(), Failure> {
     let mut topics = Vec::new();
     for topic in admin.describe_topics(&names).await? {
         let added = asked.assignment.iter().skip(topic.partitions.len()).cloned().collect();
-        topics.push((topic.name, count, (!asked.assignment.is_empty()).then_some(added)));
+        let assignment = (!asked.assignment.is_empty()).then_some(added);
+        topics.push(NewPartitions { topic: topic.name, count, assignment });
     }
     Ok(admin.create_partitions(&topics).await?)
 }
