@@ -79,8 +79,9 @@ impl<F: Fn(BrokerId) -> Liveness> Ballot<'_, F> {
         if let Some(leader) = live.iter().copied().find(|id| isr.contains(id)) {
             return Decision::Elected(self.next(leader, isr, self.current.recovery), live);
         }
-        // Only a partition without any live in-sync replica may get an unclean leader.
-        let Some(leader) = live.first().copied().filter(|_| isr.is_empty()) else { return Decision::Nobody };
+        // No assigned replica is alive and in sync. (Kafka also counts in-sync members that are not assigned any more,
+        // and then never elects.)
+        let Some(leader) = live.first().copied() else { return Decision::Nobody };
         if allow_unclean || topic_allows_unclean == Some(true) {
             Decision::Elected(self.next(leader, vec![leader], LeaderRecoveryState::Recovering), live)
         } else if topic_allows_unclean.is_none() {

@@ -31,6 +31,8 @@ mod reassignment;
 mod replica_machine;
 mod request;
 mod step;
+#[cfg(test)]
+mod tests;
 mod topic_change;
 mod topic_deletion;
 mod znode;

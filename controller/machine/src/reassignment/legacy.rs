@@ -42,21 +42,24 @@ impl Controller {
     pub(super) fn start_legacy(&mut self, entries: Vec<(TopicPartition, Vec<BrokerId>)>) {
         self.failed_reassignments.clear();
         let mut assignments: Assignments = Vec::with_capacity(entries.len());
-        let mut unknown = Vec::new();
+        let mut refused = Vec::new();
         for (name, target) in &entries {
             let key =
                 self.context.find(name).filter(|key| !self.context.is_partition_queued_for_deletion(*key));
             match key.and_then(|key| Some((key, self.context.partition(key)?))) {
                 Some((key, partition)) if !partition.assignment.replicas.is_empty() => {
+                    let planned = reassign_to(&partition.assignment, target);
                     assignments.retain(|(earlier, _)| *earlier != key);
-                    assignments.push((key, reassign_to(&partition.assignment, target)));
+                    match self.keeps_in_sync_replica(key, &planned) {
+                        Ok(()) => assignments.push((key, planned)),
+                        Err(error) => refused.push((name.clone(), error.to_string())),
+                    }
                 }
-                _ => unknown.push(LegacyEntry::any(name.clone())),
+                _ => refused.push((name.clone(), "the partition does not exist".to_owned())),
             }
         }
-        for entry in &unknown {
-            let partition = entry.partition.clone();
-            let reason = "the partition does not exist".to_owned();
+        let unknown = refused.iter().map(|(name, _)| LegacyEntry::any(name.clone())).collect();
+        for (partition, reason) in refused {
             self.notice(Notice::ReassignmentFailed { partition, reason });
         }
         let names = entries.into_iter().map(|(name, _)| name).collect();

@@ -72,6 +72,25 @@ impl Controller {
         }
     }
 
+    /// Refuses an assignment that would drop, and have deleted, every in-sync replica: after an unclean election of a
+    /// replica being added, cancelling would. Kafka does so, and the partition never has a leader again.
+    pub(super) fn keeps_in_sync_replica(
+        &self,
+        key: PartitionKey,
+        planned: &ReplicaAssignment,
+    ) -> Result<(), ReassignmentError> {
+        let leadership = self.context.partition(key).and_then(|partition| partition.leadership.as_ref());
+        match leadership {
+            Some(leadership)
+                if !leadership.leader_and_isr.isr.iter().any(|id| planned.replicas.contains(id)) =>
+            {
+                let reason = "No in-sync replica would be left.".to_owned();
+                Err(ReassignmentError::InvalidReplicaAssignment(reason))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn validate_target(
         &self,
         current: &ReplicaAssignment,
