@@ -1,3 +1,5 @@
+//! Replica assignments: who holds a partition, and who is coming and going.
+
 use crate::BrokerId;
 
 /// Which brokers hold a partition (`ReplicaAssignment`), and, while it is reassigned, which are coming and going.

@@ -1,3 +1,5 @@
+//! Brokers: their ids and the endpoints they advertise.
+
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;

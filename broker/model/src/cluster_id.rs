@@ -1,3 +1,5 @@
+//! Cluster ids, as ZooKeeper and every log directory hold them.
+
 use std::fmt;
 
 use base64::Engine;

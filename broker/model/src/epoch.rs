@@ -1,3 +1,5 @@
+//! Epochs and versions: counters that fence whoever is out of date. Each kind is its own type, so that none is compared with another.
+
 use std::fmt;
 
 macro_rules! epoch {

@@ -1,3 +1,5 @@
+//! Who leads a partition, who is in sync, and under which epochs.
+
 use crate::{BrokerId, LeaderEpoch, PartitionEpoch};
 
 /// Whether the leader was elected cleanly (KIP-704); the discriminant is the value on the wire and in the znode.

@@ -1,3 +1,5 @@
+//! Offsets: positions in a partition's log.
+
 use std::fmt;
 use std::ops::{Add, AddAssign, Sub};
 

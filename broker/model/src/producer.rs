@@ -1,3 +1,5 @@
+//! Producers: ids, epochs and sequence numbers of idempotent and transactional ones.
+
 use std::fmt;
 
 /// The identity of an idempotent or transactional producer.

@@ -1,3 +1,5 @@
+//! Wall-clock time as a value; decision logic is handed one and never reads a clock.
+
 use std::fmt;
 use std::ops::{Add, Sub};
 

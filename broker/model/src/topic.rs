@@ -1,3 +1,5 @@
+//! Topics and partitions: names, ids, and what a legal name is.
+
 use std::fmt;
 use std::sync::Arc;
 

@@ -1,3 +1,5 @@
+//! The seam by which other crates ask for a connection to a broker.
+
 use async_trait::async_trait;
 use gregor_model::{EndPoint, SecurityProtocol};
 

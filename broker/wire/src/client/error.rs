@@ -1,3 +1,5 @@
+//! Why a request to another broker got no answer.
+
 use std::io;
 use std::time::Duration;
 

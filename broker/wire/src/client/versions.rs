@@ -1,3 +1,5 @@
+//! What the other side of a connection speaks, and the newest version both do.
+
 use std::collections::HashMap;
 
 use kafka_protocol::messages::{ApiKey, ApiVersionsResponse};
