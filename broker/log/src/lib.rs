@@ -8,6 +8,7 @@
 mod append;
 mod background;
 mod checkpoint;
+mod cleaner;
 mod config;
 mod disk;
 mod error;
@@ -36,6 +37,7 @@ mod timestamp_query;
 mod transaction_index;
 
 pub use append::AppendInfo;
+pub use cleaner::{CleanOutcome, CleanerConfig, CleanerGauges, CleanerStats, LogCleaner};
 pub use config::{CleanupPolicy, LogConfig, LogManagerConfig};
 pub use error::{AppendError, DeleteRecordsError, LogError, OpenError, ReadError, StorageError};
 pub use fetch::{AbortedTransaction, EpochEndOffset, FetchData, FetchIsolation, FileSlice};

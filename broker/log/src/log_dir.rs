@@ -10,6 +10,7 @@ use std::sync::{Arc, OnceLock};
 use parking_lot::Mutex;
 
 use crate::StorageError;
+use crate::cleaner::CleanerCheckpoint;
 use crate::disk::Disk;
 use crate::open_files::OpenFiles;
 
@@ -68,6 +69,7 @@ pub(crate) struct LogDir {
     files: Arc<OpenFiles>,
     failures: Arc<FailureChannel>,
     failure: OnceLock<String>,
+    cleaner_checkpoint: CleanerCheckpoint,
 }
 
 impl LogDir {
@@ -77,7 +79,7 @@ impl LogDir {
         files: Arc<OpenFiles>,
         failures: Arc<FailureChannel>,
     ) -> Arc<LogDir> {
-        Arc::new(LogDir { path: path.into(), disk, files, failures, failure: OnceLock::new() })
+        Arc::new(LogDir { path: path.into(), disk, files, failures, failure: OnceLock::new(), cleaner_checkpoint: CleanerCheckpoint::default() })
     }
 
     /// The directory, as configured.
@@ -88,6 +90,11 @@ impl LogDir {
     /// The open files of this broker.
     pub(crate) fn files(&self) -> &Arc<OpenFiles> {
         &self.files
+    }
+
+    /// Up to where its compacted logs have been cleaned.
+    pub(crate) fn cleaner_checkpoint(&self) -> &CleanerCheckpoint {
+        &self.cleaner_checkpoint
     }
 
     /// Why the directory is offline, if it is.

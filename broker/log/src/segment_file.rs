@@ -111,6 +111,10 @@ impl SegmentFile {
     }
 
     fn missing(&self) -> StorageError {
+        // Of two compactions of one base within the delay, the earlier one's clean-up takes the later one's file.
+        if self.state() == Some(FileState::Deleted) {
+            return self.closed();
+        }
         self.fail("open", io::Error::from(io::ErrorKind::NotFound))
     }
 

@@ -51,6 +51,10 @@ impl LogManager {
         // Epochs without records are not in the copy, and followers would ask for them in vain (KAFKA-15608).
         future.adopt_epochs(current.epoch_entries())?;
         future.set_high_watermark(current.high_watermark());
+        let (from, to) = (current.partition_dir().log_dir(), future.partition_dir().log_dir());
+        if let Some(clean_end) = from.cleaner_checkpoint().get(from, partition)? {
+            to.cleaner_checkpoint().set(to, partition, clean_end)?;
+        }
         future.become_current()?;
         self.logs.write().insert(partition.clone(), Arc::clone(&future));
         self.future_logs.write().remove(partition);
@@ -62,6 +66,10 @@ impl LogManager {
     }
 
     fn discard(&self, log: &PartitionLog, now: Timestamp) -> Result<(), StorageError> {
+        let log_dir = log.partition_dir().log_dir();
+        if !log.is_future() {
+            log_dir.cleaner_checkpoint().remove(log_dir, log.topic_partition())?;
+        }
         let name = delete_dir_name(log.topic_partition(), Uuid::new_v4());
         log.rename_for_deletion(&name, now + self.config.segment_delete_delay_ms)?;
         match self.dir(&log.parent_dir()) {

@@ -6,6 +6,7 @@
 //! Lock order: `flushing`, `writer`, `epochs`, `marks`, `recent`.
 
 mod append;
+mod compaction;
 mod epochs;
 mod flush;
 mod lifecycle;
@@ -28,6 +29,7 @@ use gregor_model::{Offset, Timestamp, TopicId, TopicPartition};
 use parking_lot::{Mutex, RwLock};
 
 pub use self::retention::LogStartReason;
+pub(crate) use self::compaction::CompactionView;
 pub(crate) use self::roll::Roller;
 
 use self::marks::Marks;

@@ -30,6 +30,7 @@ impl PartitionLog {
             return Ok(true);
         }
         writer.truncations += 1;
+        self.lower_cleaner_checkpoint(offset)?;
         self.recent.lock().clear();
         self.lower_marks(offset);
         self.drop_segments_above(offset, &segments, now)?;
@@ -114,6 +115,7 @@ impl PartitionLog {
 
     fn restart_at(&self, writer: &mut Writer, offset: Offset, now: Timestamp) -> Result<(), StorageError> {
         writer.truncations += 1;
+        self.lower_cleaner_checkpoint(offset)?;
         self.recent.lock().clear();
         self.lower_marks(offset);
         let segments = self.segments.load_full();
