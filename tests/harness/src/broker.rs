@@ -16,6 +16,8 @@ use std::time::{Duration, Instant};
 
 /// A JVM broker on a busy two-core machine may take its time.
 const START_DEADLINE: Duration = Duration::from_secs(60);
+/// Short, because benchmarks measure with it.
+const LOOK_INTERVAL: Duration = Duration::from_millis(5);
 
 /// Whose broker it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -160,7 +162,7 @@ impl Broker {
                 return Ok(());
             }
             ensure!(start.elapsed() < START_DEADLINE, "waited {START_DEADLINE:?} for {what}");
-            tokio::time::sleep(Duration::from_millis(25)).await;
+            tokio::time::sleep(LOOK_INTERVAL).await;
         }
     }
 

@@ -2,4 +2,7 @@
 
 #[path = "../src/conversation.rs"]
 mod conversation;
+mod kafka_tools;
+mod mixed_cluster;
+mod swap_in_place;
 mod topics_tool;

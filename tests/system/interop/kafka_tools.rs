@@ -1,0 +1,54 @@
+//! Apache Kafka's own command-line tools against Gregor brokers.
+
+use anyhow::{Context as _, Result, ensure};
+use gregor_harness::java::kafka_tool;
+use gregor_harness::{BrokerKind, ClusterBuilder, TestContext, run};
+
+#[test]
+fn kafkas_tools_work_on_gregor() {
+    run(async |context| {
+        let cluster = ClusterBuilder::of(&[BrokerKind::Gregor; 2]).start(context).await?;
+        let bootstrap = cluster.bootstrap();
+        let topics = "org.apache.kafka.tools.TopicCommand";
+        let create = ["--create", "--topic", "orders", "--partitions", "1", "--replication-factor", "2"];
+        let created = tool(context, &bootstrap, topics, &create, "").await?;
+        ensure!(created == "Created topic orders.\n", "kafka-topics said {created:?}");
+        let listed = tool(context, &bootstrap, topics, &["--list"], "").await?;
+        ensure!(listed == "orders\n", "kafka-topics listed {listed:?}");
+
+        let lines: String = (0..1_000).map(|number| format!("line {number}\n")).collect();
+        let produce = ["--topic", "orders", "--producer-property", "enable.idempotence=false"];
+        tool(context, &bootstrap, "kafka.tools.ConsoleProducer", &produce, &lines).await?;
+        let consume =
+            ["--topic", "orders", "--partition", "0", "--offset", "earliest", "--max-messages", "1000"];
+        let consumer = "org.apache.kafka.tools.consumer.ConsoleConsumer";
+        let read = tool(context, &bootstrap, consumer, &consume, "").await?;
+        ensure!(read == lines, "{} bytes sent, {} read", lines.len(), read.len());
+
+        tool(context, &bootstrap, topics, &["--delete", "--topic", "orders"], "").await?;
+        gregor_harness::wait::until_true("the topic to be gone", gregor_harness::cluster::SETTLE, || async {
+            Ok(cluster.znodes.data("/brokers/topics/orders").await?.is_none())
+        })
+        .await
+    });
+}
+
+/// What a tool prints; it must succeed.
+async fn tool(
+    context: &TestContext,
+    bootstrap: &str,
+    main_class: &str,
+    arguments: &[&str],
+    input: &str,
+) -> Result<String> {
+    let words = [&["--bootstrap-server", bootstrap], arguments].concat();
+    let output = kafka_tool(context.dir(), main_class, &words, input.as_bytes()).await?;
+    let stdout = String::from_utf8(output.stdout).context("not text")?;
+    ensure!(
+        output.status.success(),
+        "{main_class} {arguments:?} ended with {}: {stdout}{}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(stdout)
+}
