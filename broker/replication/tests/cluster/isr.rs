@@ -1,0 +1,100 @@
+//! Leaving and joining the ISR.
+
+use std::time::Duration;
+
+use gregor_log::LogConfig;
+use gregor_replication::{ReplicationConfig, RequiredAcks};
+
+use crate::harness::{Broker, World, eventually, partition, state};
+
+/// Short, but long enough for followers on a busy machine.
+const LAG_MS: i64 = 1_000;
+
+fn short_lag(config: &mut ReplicationConfig) {
+    config.replica_lag_time_max_ms = LAG_MS;
+}
+
+async fn three(world: &std::sync::Arc<World>) -> [Broker; 3] {
+    let brokers = [1, 2, 3].map(|id| world.broker_with(id, LogConfig::default(), short_lag));
+    for broker in &brokers {
+        broker.apply(&[state(0, 1, 0, &[1, 2, 3], &[1, 2, 3])]).await;
+    }
+    brokers[0].produce(0, &["first"], RequiredAcks::All, 10_000).await.unwrap();
+    eventually("all are in sync", || brokers[0].isr(0).len() == 3).await;
+    brokers
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_follower_that_lags_leaves_and_comes_back() {
+    let world = World::new();
+    let [leader, _second, third] = three(&world).await;
+    world.cut.lock().insert((3, 1));
+    // Released by the shrink, not by the follower.
+    leader.produce(0, &["a"], RequiredAcks::All, 10_000).await.unwrap();
+    eventually("it left", || world.isr(&partition(0)) == [1, 2]).await;
+    assert_eq!(third.log_end(0), 1);
+    world.cut.lock().clear();
+    eventually("it is back", || world.isr(&partition(0)).len() == 3 && leader.isr(0).len() == 3).await;
+    eventually("with all data", || leader.bytes(0) == third.bytes(0)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_idle_follower_stays_however_long() {
+    let world = World::new();
+    let [leader, ..] = three(&world).await;
+    world.isr_requests.lock().clear();
+    let begun = std::time::Instant::now();
+    eventually("twice the lag passes", || begun.elapsed() > Duration::from_millis(2 * LAG_MS as u64)).await;
+    assert_eq!(leader.isr(0).len(), 3);
+    assert!(world.isr_requests.lock().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_silent_controller_leaves_the_old_isr_in_force() {
+    let world = World::new();
+    let [leader, _second, _third] = three(&world).await;
+    *world.controller_silent.lock() = true;
+    world.cut.lock().insert((3, 1));
+    assert!(
+        leader.produce(0, &["a"], RequiredAcks::All, 2 * LAG_MS as i32).await.is_err(),
+        "the shrink is not confirmed"
+    );
+    assert_eq!(leader.high_watermark(0), 1);
+    *world.controller_silent.lock() = false;
+    eventually("it is, once the controller answers", || leader.high_watermark(0) == 2).await;
+    eventually("and 3 is out", || !leader.isr(0).contains(&3)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn changes_of_many_partitions_share_requests() {
+    let world = World::new();
+    let brokers = [1, 2].map(|id| world.broker_with(id, LogConfig::default(), short_lag));
+    let states: Vec<_> = (0..40).map(|index| state(index, 1, 0, &[1], &[1, 2])).collect();
+    for broker in &brokers {
+        broker.apply(&states).await;
+    }
+    eventually("all partitions are in sync", || (0..40).all(|index| brokers[0].isr(index) == [1, 2])).await;
+    let requests = world.isr_requests.lock().clone();
+    assert_eq!(requests.iter().sum::<usize>(), 40, "{requests:?}");
+    assert!(requests.len() < 40, "{requests:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reassignment_adds_a_replica_and_removes_another() {
+    let world = World::new();
+    let [leader, second, _] = three(&world).await;
+    let fourth = world.broker_with(4, LogConfig::default(), short_lag);
+    leader.produce(0, &["a", "b"], RequiredAcks::All, 10_000).await.unwrap();
+    let during = [state(0, 1, 1, &[1, 2, 3], &[1, 2, 3, 4])];
+    for broker in [&leader, &second, &fourth] {
+        broker.apply(&during).await;
+    }
+    eventually("the new replica joins", || leader.isr(0).contains(&4)).await;
+    eventually("with all data", || leader.bytes(0) == fourth.bytes(0)).await;
+    // Broker 2 is no replica any more, but the ISR still has it: it leaves at once, without the lag.
+    let after = [state(0, 1, 2, &[1, 2, 4], &[1, 4])];
+    for broker in [&leader, &fourth] {
+        broker.apply(&after).await;
+    }
+    eventually("the removed replica leaves", || leader.isr(0) == [1, 4]).await;
+}

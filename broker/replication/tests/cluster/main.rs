@@ -1,0 +1,10 @@
+//! Replica managers of several brokers in one process: real logs in temporary directories, no network, and a controller that is a test.
+
+mod acks;
+mod bulk;
+mod control;
+mod failover;
+mod fetching;
+mod harness;
+mod isr;
+mod quotas;
