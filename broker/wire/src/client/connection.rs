@@ -157,8 +157,30 @@ impl Connection {
         version: i16,
         timeout: Duration,
     ) -> Result<R::Response, ClientError> {
+        self.exchange::<R, _>(version, timeout, |frame| request.encode(frame, version)).await
+    }
+
+    /// As [`Connection::send`], with a body that was encoded before: for one that goes to many receivers.
+    pub async fn send_encoded<R: Request>(
+        &self,
+        body: &[u8],
+        version: i16,
+    ) -> Result<R::Response, ClientError> {
+        let put_body = |frame: &mut BytesMut| {
+            frame.put_slice(body);
+            Ok::<(), std::convert::Infallible>(())
+        };
+        self.exchange::<R, _>(version, self.shared.request_timeout, put_body).await
+    }
+
+    async fn exchange<R: Request, E: std::fmt::Display>(
+        &self,
+        version: i16,
+        timeout: Duration,
+        put_body: impl FnOnce(&mut BytesMut) -> Result<(), E>,
+    ) -> Result<R::Response, ClientError> {
         let correlation_id = self.shared.next_correlation_id.fetch_add(1, Ordering::Relaxed) & i32::MAX;
-        let frame = self.encode(&request, version, correlation_id)?;
+        let frame = self.encode::<R, _>(version, correlation_id, put_body)?;
         let state = &self.shared.state;
         let (answer, answered) = oneshot::channel();
         let outgoing = Outgoing { frame, pending: Pending { correlation_id, answer } };
@@ -209,11 +231,11 @@ impl Connection {
         self.shared.state.closed.cancelled().await;
     }
 
-    fn encode<R: Request>(
+    fn encode<R: Request, E: std::fmt::Display>(
         &self,
-        request: &R,
         version: i16,
         correlation_id: i32,
+        put_body: impl FnOnce(&mut BytesMut) -> Result<(), E>,
     ) -> Result<Bytes, ClientError> {
         let unencodable = |reason: String| ClientError::Unencodable(reason);
         let header = RequestHeader::default()
@@ -225,8 +247,8 @@ impl Connection {
         frame.put_i32(0);
         header
             .encode(&mut frame, R::header_version(version))
-            .and_then(|()| request.encode(&mut frame, version))
             .map_err(|error| unencodable(error.to_string()))?;
+        put_body(&mut frame).map_err(|error| unencodable(error.to_string()))?;
         let length = i32::try_from(frame.len() - 4).map_err(|error| unencodable(error.to_string()))?;
         frame[..4].copy_from_slice(&length.to_be_bytes());
         Ok(frame.freeze())
