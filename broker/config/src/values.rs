@@ -23,6 +23,8 @@ pub enum Source {
     DynamicBroker,
     /// `/config/topics/<topic>`.
     DynamicTopic,
+    /// A log level, changed while the broker runs.
+    DynamicBrokerLogger,
 }
 
 impl Source {
@@ -34,6 +36,7 @@ impl Source {
             Source::DynamicDefaultBroker => 3,
             Source::StaticBroker => 4,
             Source::Default => 5,
+            Source::DynamicBrokerLogger => 6,
         }
     }
 }
