@@ -175,3 +175,171 @@ pub(crate) fn reassign_to(current: &ReplicaAssignment, target: &[BrokerId]) -> A
     let removing = replicas.iter().copied().filter(|id| !target.contains(id)).collect();
     Arc::new(ReplicaAssignment { replicas, adding, removing })
 }
+
+#[cfg(test)]
+mod tests {
+    use gregor_model::{LeaderEpoch, PartitionEpoch};
+
+    use super::*;
+
+    fn ids(ids: &[i32]) -> Vec<BrokerId> {
+        ids.iter().map(|id| BrokerId(*id)).collect()
+    }
+
+    /// Leader, ISR, whether recovering, recipients; or no leader.
+    type Expected<'a> = Result<(i32, &'a [i32], bool, &'a [i32]), Decision>;
+
+    const OFFLINE: Strategy = Strategy::Offline { allow_unclean: false };
+    const UNCLEAN: Strategy = Strategy::Offline { allow_unclean: true };
+
+    /// `assignment`, of which `removing`; `isr`; who is online, who shuts down; what the topic's config says.
+    #[track_caller]
+    fn check(
+        strategy: Strategy,
+        (assignment, removing): (&[i32], &[i32]),
+        isr: &[i32],
+        (online, stopping): (&[i32], &[i32]),
+        config: Option<bool>,
+        expected: Expected<'_>,
+    ) {
+        let assignment =
+            ReplicaAssignment { replicas: ids(assignment), adding: Vec::new(), removing: ids(removing) };
+        let current = LeaderAndIsr {
+            leader: isr.first().map(|id| BrokerId(*id)),
+            leader_epoch: LeaderEpoch(4),
+            isr: ids(isr),
+            recovery: LeaderRecoveryState::Recovered,
+            partition_epoch: PartitionEpoch(9),
+        };
+        let liveness = |id: BrokerId| match id.0 {
+            id if stopping.contains(&id) => Liveness::ShuttingDown,
+            id if online.contains(&id) => Liveness::Online,
+            _ => Liveness::Offline,
+        };
+        let decision =
+            Ballot { assignment: &assignment, current: &current, liveness }.decide(strategy, config);
+        let expected = match expected {
+            Err(decision) => decision,
+            Ok((leader, isr, recovering, recipients)) => Decision::Elected(
+                LeaderAndIsr {
+                    leader: Some(BrokerId(leader)),
+                    leader_epoch: LeaderEpoch(5),
+                    isr: ids(isr),
+                    recovery: if recovering {
+                        LeaderRecoveryState::Recovering
+                    } else {
+                        LeaderRecoveryState::Recovered
+                    },
+                    partition_epoch: PartitionEpoch(10),
+                },
+                ids(recipients),
+            ),
+        };
+        assert_eq!(decision, expected);
+    }
+
+    #[test]
+    fn offline() {
+        let all = (&[1, 2, 3][..], &[][..]);
+        // The first assigned replica that is alive and in sync; the ISR loses the dead.
+        check(OFFLINE, all, &[1, 3, 2], (&[2, 3], &[]), None, Ok((2, &[3, 2], false, &[2, 3])));
+        check(OFFLINE, all, &[3], (&[1, 2, 3], &[]), None, Ok((3, &[3], false, &[1, 2, 3])));
+        // Nobody in sync is alive: it is the topic's to say, or the caller's.
+        check(OFFLINE, all, &[1], (&[2, 3], &[]), None, Err(Decision::DependsOnTopicConfig));
+        check(OFFLINE, all, &[1], (&[2, 3], &[]), Some(false), Err(Decision::Nobody));
+        check(OFFLINE, all, &[1], (&[2, 3], &[]), Some(true), Ok((2, &[2], true, &[2, 3])));
+        check(UNCLEAN, all, &[1], (&[2, 3], &[]), None, Ok((2, &[2], true, &[2, 3])));
+        // Permission changes nothing while somebody in sync is alive.
+        check(UNCLEAN, all, &[3], (&[1, 3], &[]), Some(true), Ok((3, &[3], false, &[1, 3])));
+        // Shutting down is as good as dead.
+        check(OFFLINE, all, &[1, 2], (&[2, 3], &[1]), None, Ok((2, &[2], false, &[2, 3])));
+        check(UNCLEAN, all, &[1], (&[], &[1]), None, Err(Decision::Nobody));
+        check(UNCLEAN, all, &[1], (&[], &[]), None, Err(Decision::Nobody));
+    }
+
+    #[test]
+    fn reassign() {
+        let moving = (&[3, 2, 1][..], &[1][..]);
+        check(
+            Strategy::Reassign,
+            moving,
+            &[1, 2, 3],
+            (&[1, 2, 3], &[]),
+            None,
+            Ok((3, &[1, 2, 3], false, &[3, 2])),
+        );
+        check(Strategy::Reassign, moving, &[1, 2], (&[1, 2, 3], &[]), None, Ok((2, &[1, 2], false, &[3, 2])));
+        check(
+            Strategy::Reassign,
+            moving,
+            &[1, 2, 3],
+            (&[1, 2], &[]),
+            None,
+            Ok((2, &[1, 2, 3], false, &[3, 2])),
+        );
+        check(Strategy::Reassign, moving, &[1], (&[1, 2, 3], &[]), Some(true), Err(Decision::Nobody));
+    }
+
+    #[test]
+    fn preferred() {
+        let all = (&[1, 2, 3][..], &[][..]);
+        check(Strategy::Preferred, all, &[2, 1], (&[1, 2], &[]), None, Ok((1, &[2, 1], false, &[1, 2, 3])));
+        check(Strategy::Preferred, all, &[2], (&[1, 2], &[]), None, Err(Decision::Nobody));
+        check(Strategy::Preferred, all, &[2, 1], (&[2], &[]), None, Err(Decision::Nobody));
+        check(Strategy::Preferred, all, &[2, 1], (&[2], &[1]), None, Err(Decision::Nobody));
+        check(Strategy::Preferred, (&[], &[]), &[2], (&[2], &[]), None, Err(Decision::Nobody));
+    }
+
+    #[test]
+    fn controlled_shutdown() {
+        let all = (&[1, 2, 3][..], &[][..]);
+        let away = Strategy::ControlledShutdown;
+        // All that shut down leave the ISR, and still hear of it.
+        check(away, all, &[1, 2, 3], (&[2, 3], &[1]), None, Ok((2, &[2, 3], false, &[1, 2, 3])));
+        check(away, all, &[1, 2, 3], (&[3], &[1, 2]), None, Ok((3, &[3], false, &[1, 2, 3])));
+        check(away, all, &[1], (&[2, 3], &[1]), Some(true), Err(Decision::Nobody));
+        // A dead member stays in the ISR: it is removed as an offline replica.
+        check(away, all, &[1, 2, 3], (&[2], &[1]), None, Ok((2, &[2, 3], false, &[1, 2])));
+    }
+
+    #[test]
+    fn leaving_the_isr() {
+        #[track_caller]
+        fn check(leader: i32, isr: &[i32], replica: i32, expected: (Option<i32>, &[i32])) {
+            let current = LeaderAndIsr {
+                leader: BrokerId::from_wire(leader),
+                leader_epoch: LeaderEpoch(4),
+                isr: ids(isr),
+                recovery: LeaderRecoveryState::Recovering,
+                partition_epoch: PartitionEpoch(9),
+            };
+            let next = without_replica(&current, BrokerId(replica));
+            assert_eq!((next.leader, next.isr), (expected.0.map(BrokerId), ids(expected.1)));
+            assert_eq!((next.leader_epoch, next.partition_epoch), (LeaderEpoch(5), PartitionEpoch(10)));
+            assert_eq!(next.recovery, LeaderRecoveryState::Recovering);
+        }
+        check(1, &[1, 2], 2, (Some(1), &[1]));
+        check(1, &[1, 2], 1, (None, &[2]));
+        check(1, &[1], 1, (None, &[1]));
+        check(-1, &[1], 1, (None, &[1]));
+    }
+
+    #[test]
+    fn reassignment_values() {
+        #[track_caller]
+        fn check(current: (&[i32], &[i32], &[i32]), target: &[i32], expected: (&[i32], &[i32], &[i32])) {
+            let value = |(replicas, adding, removing): (&[i32], &[i32], &[i32])| ReplicaAssignment {
+                replicas: ids(replicas),
+                adding: ids(adding),
+                removing: ids(removing),
+            };
+            assert_eq!(*reassign_to(&value(current), &ids(target)), value(expected));
+        }
+        let at_rest = (&[1, 2, 3][..], &[][..], &[][..]);
+        check(at_rest, &[4, 5, 6], (&[4, 5, 6, 1, 2, 3], &[4, 5, 6], &[1, 2, 3]));
+        check(at_rest, &[3, 1, 2], (&[3, 1, 2], &[], &[]));
+        check(at_rest, &[3, 4, 2], (&[3, 4, 2, 1], &[4], &[1]));
+        check((&[3, 2, 1], &[3], &[1]), &[2, 1], (&[2, 1], &[], &[]));
+        check((&[3, 2, 1], &[3], &[1]), &[4, 2], (&[4, 2, 1], &[4], &[1]));
+    }
+}

@@ -135,7 +135,7 @@ mod tests {
             current_form,
             features: FinalizedFeatures::from([("f".to_owned(), 1)]),
         };
-        assert_eq!(set_up(None).1, true);
+        assert!(set_up(None).1);
         assert_eq!(set_up(Some(node(true, true))), (node(true, true), false));
         assert_eq!(set_up(Some(node(true, false))), (node(true, true), true));
         let (wanted, write) = set_up(Some(node(false, true)));

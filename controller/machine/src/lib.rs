@@ -55,8 +55,8 @@ pub use request::{
     AllocateProducerIdsError, AllocateProducerIdsRequest, AlterPartitionError, AlterPartitionItem,
     AlterPartitionRequest, AlterPartitionTopError, AlterReassignmentsRequest, ControlledShutdownError,
     ControlledShutdownRequest, ElectLeadersError, ElectLeadersRequest, ElectionType, FeatureUpdate,
-    FeatureUpdateError, FeatureUpdateResult, ListReassignmentsRequest, NotController, ProducerIds,
-    ReassignmentError, Reply, RequestId, TopicRef, UpdateFeaturesRequest,
+    FeatureUpdateError, FeatureUpdateResult, ListReassignmentsRequest, NotController, PerPartition,
+    ProducerIds, ReassignmentError, Reply, RequestId, TopicRef, UpdateFeaturesRequest,
 };
 pub use znode::{
     BrokerRegistration, FeatureNode, FinalizedFeatures, LeaderIsrAndControllerEpoch, ProducerIdBlock,

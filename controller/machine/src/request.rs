@@ -259,6 +259,9 @@ pub enum FeatureUpdateError {
 /// Per feature, in the order of the request.
 pub type FeatureUpdateResult = (String, Result<(), FeatureUpdateError>);
 
+/// What became of each partition of a request.
+pub type PerPartition<T, E> = Vec<(TopicPartition, Result<T, E>)>;
+
 /// Answers. Lists keep the order of the request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
@@ -268,9 +271,9 @@ pub enum Reply {
     ControlledShutdown(Result<Vec<TopicPartition>, ControlledShutdownError>),
     /// To ElectLeaders: the leader elected, or the error, per partition. Successful ones are to be awaited in the
     /// metadata cache before the client is answered. On the wire NOT_CONTROLLER stands on every partition.
-    ElectLeaders(Result<Vec<(TopicPartition, Result<BrokerId, ElectLeadersError>)>, NotController>),
+    ElectLeaders(Result<PerPartition<BrokerId, ElectLeadersError>, NotController>),
     /// To AlterPartitionReassignments: accepted or not, per partition.
-    AlterReassignments(Result<Vec<(TopicPartition, Result<(), ReassignmentError>)>, NotController>),
+    AlterReassignments(Result<PerPartition<(), ReassignmentError>, NotController>),
     /// To ListPartitionReassignments.
     ListReassignments(Result<Vec<(TopicPartition, Arc<ReplicaAssignment>)>, NotController>),
     /// To AllocateProducerIds.

@@ -41,6 +41,8 @@ pub(crate) enum ReassignmentStep {
     RaiseEpochs(Vec<PartitionKey>),
     /// B2 and B3.
     Switch(Assignments),
+    /// B4 and B5, then on.
+    StopRemoved(Assignments),
     /// B6.
     WriteBack(Vec<PartitionKey>),
     /// B7 and B8.
@@ -86,6 +88,7 @@ impl Controller {
             ReassignmentStep::Proceed(assignments) => self.proceed(assignments),
             ReassignmentStep::RaiseEpochs(keys) => self.raise_epochs(keys),
             ReassignmentStep::Switch(assignments) => self.switch(assignments),
+            ReassignmentStep::StopRemoved(assignments) => self.stop_removed(assignments),
             ReassignmentStep::WriteBack(keys) => self.write_back(keys),
             ReassignmentStep::Finish(keys) => self.finish_reassignments(keys),
             ReassignmentStep::RemoveLegacy(entries) => self.remove_legacy(entries),
@@ -243,18 +246,11 @@ impl Controller {
         if complete.is_empty() {
             return Vec::new();
         }
-        let keys: Vec<PartitionKey> = complete.iter().map(|(key, _)| *key).collect();
-        let removing = pairs(&complete, |assignment| &assignment.removing);
-        let mut steps = vec![
+        vec![
             Step::MoveReplicas(pairs(&complete, |assignment| &assignment.adding), ReplicaState::Online),
-            Step::Reassignment(ReassignmentStep::Switch(complete)),
-        ];
-        steps.extend(Controller::remove_replicas(removing));
-        steps.extend([
-            Step::Reassignment(ReassignmentStep::WriteBack(keys.clone())),
-            Step::Deletion(DeletionStep::ResumeFor(self.topics_of(&keys))),
-        ]);
-        steps
+            Step::Reassignment(ReassignmentStep::Switch(complete.clone())),
+            Step::Reassignment(ReassignmentStep::StopRemoved(complete)),
+        ]
     }
 
     /// B2: the cached assignment becomes the target. B3: a leader that is not part of it, or not alive, is replaced;
@@ -280,6 +276,33 @@ impl Controller {
         if !raise.is_empty() {
             steps.push(Step::Reassignment(ReassignmentStep::RaiseEpochs(raise)));
         }
+        self.then(steps);
+    }
+
+    /// Replicas that are removed are stopped only under a leader that stays: Kafka goes on when B3 found none, and then
+    /// deletes what may be the only replica in sync. Such a partition waits to be resumed.
+    fn stop_removed(&mut self, complete: Assignments) {
+        let (mut done, mut removing) = (Vec::with_capacity(complete.len()), Vec::new());
+        for (key, assignment) in complete {
+            let Some(partition) = self.context.partition(key) else { continue };
+            let stays = partition.leader().is_some_and(|leader| !assignment.removing.contains(&leader));
+            if stays || assignment.removing.is_empty() {
+                removing.extend(assignment.removing.iter().map(|replica| (key, *replica)));
+                done.push(key);
+            } else {
+                let partition = partition.name.clone();
+                let reason = "no target replica can lead yet".to_owned();
+                self.notice(Notice::ReassignmentFailed { partition, reason });
+                self.context.set_assignment(key, assignment);
+            }
+        }
+        if done.is_empty() {
+            return;
+        }
+        let topics = self.topics_of(&done);
+        let mut steps = Controller::remove_replicas(removing);
+        steps.push(Step::Reassignment(ReassignmentStep::WriteBack(done)));
+        steps.push(Step::Deletion(DeletionStep::ResumeFor(topics)));
         self.then(steps);
     }
 

@@ -66,14 +66,14 @@ impl Controller {
             Some(key)
                 if !self.context.is_partition_queued_for_deletion(key) && !current.replicas.is_empty() =>
             {
-                Ok((key, planned))
+                self.keeps_in_sync_replica(key, &planned).map(|()| (key, planned))
             }
             _ => Err(ReassignmentError::UnknownTopicOrPartition),
         }
     }
 
-    /// Refuses an assignment that would drop, and have deleted, every in-sync replica: after an unclean election of a
-    /// replica being added, cancelling would. Kafka does so, and the partition never has a leader again.
+    /// Refuses an assignment that would drop every in-sync replica and have it deleted, as cancelling would once only
+    /// replicas being added are left in the ISR. Kafka does it: records are lost, and nobody can lead any more.
     pub(super) fn keeps_in_sync_replica(
         &self,
         key: PartitionKey,

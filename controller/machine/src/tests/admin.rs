@@ -114,7 +114,7 @@ fn leaders_are_rebalanced_beyond_the_percentage() {
     #[track_caller]
     fn check(displaced: usize, moved: bool) {
         let replicas: &[i32] = &[1, 2];
-        let mut world = World::in_charge(&[1, 2], &[("t", &vec![replicas; 10])]);
+        let mut world = World::in_charge(&[1, 2], &[("t", &[replicas; 10])]);
         for index in 0..displaced {
             let state = world.zoo.states.get_mut(&partition(&format!("t-{index}"))).unwrap();
             state.leader_and_isr.leader = Some(BrokerId(2));

@@ -28,7 +28,7 @@ impl Invariants {
     }
 
     /// Effects of one event.
-    pub(super) fn effects(&mut self, effects: &[Effect], zoo: &Zoo) {
+    pub(super) fn effects(&mut self, effects: &[Effect]) {
         for (place, effect) in effects.iter().enumerate() {
             match effect {
                 Effect::Store { .. } => {
@@ -58,35 +58,21 @@ impl Invariants {
                 _ => {}
             }
         }
-        let _ = zoo;
     }
 
-    /// An operation that ZooKeeper is about to perform.
+    /// An operation that ZooKeeper has performed.
     pub(super) fn operation(&mut self, operation: &Operation, zoo: &Zoo) {
-        match operation {
+        let names: Vec<&TopicPartition> = match operation {
             Operation::CreatePartitionStates(creates) => {
-                for create in creates {
-                    let leadership = &create.leadership;
-                    self.state(
-                        zoo,
-                        &create.partition,
-                        &leadership.leader_and_isr,
-                        leadership.controller_epoch,
-                    );
-                }
+                creates.iter().map(|create| &create.partition).collect()
             }
-            Operation::WritePartitionStates(writes) => {
-                for write in writes {
-                    let leadership = &write.leadership;
-                    self.state(
-                        zoo,
-                        &write.partition,
-                        &leadership.leader_and_isr,
-                        leadership.controller_epoch,
-                    );
-                }
+            Operation::WritePartitionStates(writes) => writes.iter().map(|write| &write.partition).collect(),
+            _ => return,
+        };
+        for name in names {
+            if let Some(found) = zoo.states.get(name) {
+                self.state(zoo, name, &found.leader_and_isr, found.controller_epoch);
             }
-            _ => {}
         }
     }
 

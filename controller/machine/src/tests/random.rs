@@ -34,6 +34,10 @@ enum Action {
     Rebalance,
     AllowUnclean(usize),
     LoseDirectory(usize, i32),
+    /// A leader of an older protocol writes its state itself, and notifies.
+    WriteIsr(usize, Vec<i32>),
+    /// ZooKeeper does what it was asked, the answer is lost, it is asked again.
+    LoseAnswer,
     /// Brokers answer the oldest StopReplica.
     Answer(bool),
     /// ZooKeeper answers what it was asked, before anything else happens or not.
@@ -64,6 +68,8 @@ fn action() -> impl Strategy<Value = Action> {
         1 => Just(Action::Rebalance),
         1 => (0..TOPICS).prop_map(Action::AllowUnclean),
         1 => (place(), broker()).prop_map(|(place, broker)| Action::LoseDirectory(place, broker)),
+        1 => (place(), replicas()).prop_map(|(place, isr)| Action::WriteIsr(place, isr)),
+        2 => Just(Action::LoseAnswer),
         4 => any::<bool>().prop_map(Action::Answer),
         8 => Just(Action::Settle),
         1 => any::<bool>().prop_map(Action::FailOver),
@@ -97,7 +103,7 @@ impl Life {
 
     fn give(&mut self, event: Event) {
         let effects = self.world.apply(event);
-        self.invariants.effects(&effects, &self.world.zoo);
+        self.invariants.effects(&effects);
         if let Some(asked) = asked(&effects) {
             assert!(self.outstanding.replace(asked).is_none(), "one operation at a time");
         }
@@ -131,8 +137,8 @@ impl Life {
 
     fn perform(&mut self) -> bool {
         let Some((id, operation)) = self.outstanding.take() else { return false };
+        let outcome = self.world.zoo.perform(operation.clone());
         self.invariants.operation(&operation, &self.world.zoo);
-        let outcome = self.world.zoo.perform(operation);
         self.give(Event::Completed { id, outcome });
         true
     }
@@ -207,14 +213,22 @@ impl Life {
                 self.give(Event::UncleanElectionEnabled(Some(name(topic).as_str().into())));
             }
             Action::LoseDirectory(place, broker) => self.lose_directory(place, BrokerId(broker)),
+            Action::WriteIsr(place, isr) => self.write_isr(&self.pick(place), &isr),
+            Action::LoseAnswer => {
+                if let Some((_, operation)) = &self.outstanding {
+                    let operation = operation.clone();
+                    self.world.zoo.perform(operation.clone());
+                    self.invariants.operation(&operation, &self.world.zoo);
+                }
+            }
             Action::Answer(done) => {
                 self.answer(done);
             }
             Action::Settle => self.settle(),
             Action::FailOver(arrives) => {
                 if arrives && let Some((_, operation)) = self.outstanding.take() {
+                    self.world.zoo.perform(operation.clone());
                     self.invariants.operation(&operation, &self.world.zoo);
-                    self.world.zoo.perform(operation);
                 }
                 self.give(Event::Lost(LossReason::ControllerMoved));
                 self.invariants.all_answered();
@@ -262,6 +276,26 @@ impl Life {
         let broker_epoch = self.world.epoch(leader.0);
         let request = AlterPartitionRequest { broker: leader, broker_epoch, partitions: vec![item] };
         self.request(|id| Event::AlterPartition(id, request));
+    }
+
+    fn write_isr(&mut self, name: &TopicPartition, isr: &[i32]) {
+        // Not amid a reassignment: a replica that joins the ISR unseen while it is removed stays there until its leader
+        // takes it out, and these leaders do not.
+        if self.world.controller.is_being_reassigned(&name.topic) {
+            return;
+        }
+        let Some(state) = self.world.zoo.states.get_mut(name).map(|state| &mut state.leader_and_isr) else {
+            return;
+        };
+        let Some(leader) = state.leader else { return };
+        let assigned = &self.world.zoo.topics[&name.topic].partitions[&name.partition].replicas;
+        let followers = ids(isr).into_iter().filter(|id| *id != leader && assigned.contains(id));
+        state.isr = std::iter::once(leader).chain(followers).collect();
+        state.partition_epoch = state.partition_epoch.next();
+        let number = self.requests;
+        self.requests += 1;
+        self.world.zoo.isr_changes.insert(format!("isr_change_{number:010}"), vec![name.clone()]);
+        self.give(Event::IsrChangesNotified);
     }
 
     fn lose_directory(&mut self, place: usize, broker: BrokerId) {

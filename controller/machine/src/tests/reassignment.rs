@@ -197,3 +197,19 @@ fn a_topic_node_that_cannot_be_written_fails_the_request() {
     assert_eq!(lines.last().unwrap(), "AlterReassignments(Ok([(t-0, Err(Failed))]))");
     assert!(!world.controller.is_being_reassigned(&"t".into()));
 }
+
+#[test]
+fn cancelling_does_not_delete_the_only_replica_in_sync() {
+    let mut world = World::in_charge(&[1, 2, 3], &[("t", &[&[1]])]);
+    world.reassign("t-0", Some(&[2, 3]));
+    world.propose(1, "t-0", (1, 1), &[1, 2]);
+    world.kill(1);
+    assert_eq!(world.state("t-0"), "L2 e2 v3 i[2]");
+    let lines = world.reassign("t-0", None);
+    assert!(lines.len() == 1 && lines[0].contains("InvalidReplicaAssignment"), "{lines:?}");
+    // Once the old replica is back in sync, it can be cancelled.
+    world.start(1);
+    world.propose(2, "t-0", (2, 3), &[2, 1]);
+    assert_eq!(world.reassign("t-0", None).last().unwrap(), ACCEPTED);
+    assert_eq!(world.state("t-0"), "L1 e4 v6 i[1]");
+}
