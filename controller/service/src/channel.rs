@@ -1,0 +1,181 @@
+//! The controller's way to one broker (`ControllerChannelManager`, `RequestSendThread`): one task, one connection, one
+//! request in flight, strictly in order. A request that got no answer is sent again until it gets one or the broker is
+//! removed; error answers are never sent again.
+//!
+//! The queue has no bound of its own: it grows only while the broker is registered but does not answer, which ends with
+//! its session, and its entries share their content.
+
+mod answer;
+mod encode;
+mod update_metadata;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use gregor_controller_machine::{ControlRequest, Event};
+use gregor_model::{BrokerEndpoints, BrokerId, ControllerEpoch, ListenerName};
+use gregor_wire::client::{ClientError, Connect, Connection};
+use kafka_protocol::messages;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{error, info, warn};
+
+use crate::settings::ControlVersions;
+use update_metadata::EncodedMetadata;
+
+/// Pause before a request is sent again, as in `RequestSendThread`.
+const RESEND_PAUSE: Duration = Duration::from_millis(100);
+
+/// An event of one controller's term; ignored in any other.
+pub(crate) struct TermEvent {
+    pub(crate) controller_epoch: ControllerEpoch,
+    pub(crate) event: Event,
+}
+
+/// What all channels of a term share.
+pub(crate) struct ChannelContext {
+    pub(crate) controller: BrokerId,
+    pub(crate) controller_epoch: ControllerEpoch,
+    pub(crate) listener: ListenerName,
+    pub(crate) versions: ControlVersions,
+    pub(crate) connect: Arc<dyn Connect>,
+    pub(crate) events: mpsc::Sender<TermEvent>,
+    encoded: EncodedMetadata,
+}
+
+impl ChannelContext {
+    pub(crate) fn new(
+        controller: BrokerId,
+        controller_epoch: ControllerEpoch,
+        listener: ListenerName,
+        versions: ControlVersions,
+        connect: Arc<dyn Connect>,
+        events: mpsc::Sender<TermEvent>,
+    ) -> ChannelContext {
+        let encoded = EncodedMetadata::default();
+        ChannelContext { controller, controller_epoch, listener, versions, connect, events, encoded }
+    }
+}
+
+/// The queue to a broker. Dropping it discards what was not sent, the request in flight included.
+pub(crate) struct Channel {
+    queue: mpsc::UnboundedSender<ControlRequest>,
+    stop: CancellationToken,
+}
+
+impl Channel {
+    /// Opens the channel; its task belongs to `tasks`.
+    pub(crate) fn open(
+        broker: Arc<BrokerEndpoints>,
+        context: Arc<ChannelContext>,
+        tasks: &TaskTracker,
+    ) -> Channel {
+        let (queue, requests) = mpsc::unbounded_channel();
+        let stop = CancellationToken::new();
+        let sender = Sender { broker, context, connection: None };
+        let stopped = stop.clone();
+        tasks.spawn(async move {
+            stopped.run_until_cancelled(sender.run(requests)).await;
+        });
+        Channel { queue, stop }
+    }
+
+    /// Appends a request.
+    pub(crate) fn send(&self, request: ControlRequest) {
+        // Fails only after the task gave up for want of the listener, which was logged.
+        let _ = self.queue.send(request);
+    }
+}
+
+impl Drop for Channel {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+struct Sender {
+    broker: Arc<BrokerEndpoints>,
+    context: Arc<ChannelContext>,
+    connection: Option<Connection>,
+}
+
+impl Sender {
+    async fn run(mut self, mut requests: mpsc::UnboundedReceiver<ControlRequest>) {
+        while let Some(request) = requests.recv().await {
+            let event = self.send_until_answered(&request).await;
+            if let Some(event) = event {
+                let controller_epoch = self.context.controller_epoch;
+                // Fails only when the controller has stopped.
+                let _ = self.context.events.send(TermEvent { controller_epoch, event }).await;
+            }
+        }
+    }
+
+    async fn send_until_answered(&mut self, request: &ControlRequest) -> Option<Event> {
+        let mut failures: u32 = 0;
+        loop {
+            let error = match self.send(request).await {
+                Ok(event) => return event,
+                Err(ClientError::Unencodable(reason)) => {
+                    error!(broker = %self.broker.id, reason, "a request cannot be encoded and is dropped");
+                    return None;
+                }
+                Err(error) => error,
+            };
+            if failures == 0 {
+                warn!(broker = %self.broker.id, %error, "request to broker failed, sending again");
+            }
+            failures = failures.saturating_add(1);
+            self.connection = None;
+            tokio::time::sleep(RESEND_PAUSE).await;
+        }
+    }
+
+    async fn connection(&mut self) -> Result<Connection, ClientError> {
+        if let Some(connection) = self.connection.as_ref().filter(|connection| !connection.is_closed()) {
+            return Ok(connection.clone());
+        }
+        let Some(endpoint) = self.broker.endpoint(&self.context.listener) else {
+            let reason = format!("no endpoint for listener {}", self.context.listener);
+            return Err(ClientError::Disconnected(reason));
+        };
+        let client_id = self.context.controller.to_string();
+        let connection = self.context.connect.connect(endpoint, &client_id).await?;
+        info!(broker = %self.broker.id, host = endpoint.host, port = endpoint.port, "controller connected");
+        self.connection = Some(connection.clone());
+        Ok(connection)
+    }
+
+    async fn send(&mut self, request: &ControlRequest) -> Result<Option<Event>, ClientError> {
+        let connection = self.connection().await?;
+        let context = &self.context;
+        let broker = self.broker.id;
+        match request {
+            ControlRequest::LeaderAndIsr(request) => {
+                let version = context.versions.leader_and_isr;
+                let body = encode::leader_and_isr(request, context.controller, &context.listener, version);
+                let response = connection.send(body, version).await?;
+                Ok(answer::leader_and_isr(broker, request, &response))
+            }
+            ControlRequest::UpdateMetadata(request) => {
+                let version = context.versions.update_metadata;
+                let body = context.encoded.body(request, context.controller, version)?;
+                let response =
+                    connection.send_encoded::<messages::UpdateMetadataRequest>(&body, version).await?;
+                if response.error_code != 0 {
+                    warn!(%broker, code = response.error_code, "UpdateMetadata was refused");
+                }
+                Ok(None)
+            }
+            ControlRequest::StopReplica(request) => {
+                let version = context.versions.stop_replica;
+                let mut answers = Vec::new();
+                for body in encode::stop_replica(request, context.controller, version) {
+                    answers.push(connection.send(body, version).await?);
+                }
+                Ok(answer::stop_replica(broker, request, &answers))
+            }
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! The controller's task: candidacy, one queue, effects.
+//!
+//! It owns the machine and gives it one event at a time. The machine has at most one operation on ZooKeeper outstanding;
+//! its outcome is given before anything newer, because nothing else is taken while many events wait, and because the
+//! machine itself queues what comes meanwhile. The task never waits for a broker, and for ZooKeeper only while it stands
+//! for election.
+
+mod effects;
+mod session;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use futures::future::BoxFuture;
+use gregor_controller_machine::{
+    Controller, Event, LossReason, OperationId, Outcome, Reply, RequestId, Timer,
+};
+use gregor_model::{BrokerId, Timestamp};
+use gregor_wire::client::Connect;
+use gregor_zookeeper::watch::NodeWatch;
+use gregor_zookeeper::{Generation, Node, Session, SessionStatus, ZooKeeperError};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::error;
+
+use crate::channel::{Channel, ChannelContext, TermEvent};
+use crate::environment::ControllerEnvironment;
+use crate::handle::{Ask, ControllerHandle, TopicStanding};
+use crate::settings::ControllerSettings;
+use crate::term::Term;
+
+/// While so many events wait in the machine, no more are taken: their senders wait.
+const BACKLOG_MAX: usize = 1_000;
+/// How many events of watches and brokers may wait to be taken.
+const EVENTS_MAX: usize = 1_000;
+
+/// The controller of a broker, running. Stop it with [`ControllerService::stop`].
+pub struct ControllerService {
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl ControllerService {
+    /// Starts standing for election. This broker is registered under the present session already.
+    pub fn start(
+        settings: ControllerSettings,
+        session: &Session,
+        connect: Arc<dyn Connect>,
+        environment: Arc<dyn ControllerEnvironment>,
+    ) -> (ControllerService, ControllerHandle) {
+        let active = Arc::new(AtomicBool::new(false));
+        let (handle, asks) = ControllerHandle::new(active.clone());
+        let stop = CancellationToken::new();
+        let tasks = TaskTracker::new();
+        let (events, term_events) = mpsc::channel(EVENTS_MAX);
+        let worker = Worker {
+            machine: Controller::new(settings.machine.clone()),
+            settings,
+            statuses: session.statuses(),
+            generation: session.status().generation,
+            session: session.clone(),
+            connect,
+            environment,
+            active,
+            office: None,
+            candidacy: None,
+            retry_at: None,
+            renewal: None,
+            operation: None,
+            timer: None,
+            replies: HashMap::new(),
+            requests: 0,
+            events,
+            tasks: tasks.clone(),
+        };
+        tasks.spawn(worker.run(asks, term_events, stop.clone()));
+        (ControllerService { stop, tasks }, handle)
+    }
+
+    /// Resigns, without telling anyone: `/controller` vanishes with the session, which the caller closes.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+/// What this broker has as controller.
+struct Office {
+    term: Arc<Term>,
+    context: Arc<ChannelContext>,
+    channels: HashMap<BrokerId, Channel>,
+}
+
+/// The watch on `/controller` on its way to its next read. It is kept from one input to the next, so that no flood of
+/// other inputs keeps it from being read; and it is not started before what was read last has been dealt with.
+type Candidacy = BoxFuture<'static, (NodeWatch, Result<Option<Node>, ZooKeeperError>)>;
+
+type Operation = (OperationId, BoxFuture<'static, Result<Outcome, LossReason>>);
+
+struct Worker {
+    settings: ControllerSettings,
+    machine: Controller,
+    session: Session,
+    statuses: watch::Receiver<SessionStatus>,
+    // The session this broker is registered under.
+    generation: Generation,
+    connect: Arc<dyn Connect>,
+    environment: Arc<dyn ControllerEnvironment>,
+    active: Arc<AtomicBool>,
+    office: Option<Office>,
+    // The next read of `/controller`; none while this broker is not registered.
+    candidacy: Option<Candidacy>,
+    // When to read `/controller` again after a failure.
+    retry_at: Option<Instant>,
+    // Registering under a new session.
+    renewal: Option<BoxFuture<'static, Generation>>,
+    operation: Option<Operation>,
+    timer: Option<(Timer, Instant)>,
+    replies: HashMap<RequestId, oneshot::Sender<Reply>>,
+    requests: u64,
+    events: mpsc::Sender<TermEvent>,
+    tasks: TaskTracker,
+}
+
+/// What the task waits for.
+enum Input {
+    Session,
+    Renewed(Generation),
+    Controller(NodeWatch, Result<Option<Node>, ZooKeeperError>),
+    Retry,
+    Completed(OperationId, Result<Outcome, LossReason>),
+    Timer(Timer),
+    Event(TermEvent),
+    Ask(Ask),
+}
+
+impl Worker {
+    async fn run(
+        mut self,
+        mut asks: mpsc::Receiver<Ask>,
+        mut events: mpsc::Receiver<TermEvent>,
+        stop: CancellationToken,
+    ) {
+        self.candidacy = Some(self.watch_controller());
+        loop {
+            let room = self.machine.queued() < BACKLOG_MAX;
+            let input = tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                _ = self.statuses.changed() => Input::Session,
+                generation = optional(self.renewal.as_mut()) => Input::Renewed(generation),
+                (id, result) = completed(self.operation.as_mut()) => Input::Completed(id, result),
+                (watch, node) = optional(self.candidacy.as_mut()) => Input::Controller(watch, node),
+                () = reached(self.retry_at) => Input::Retry,
+                timer = elapsed(self.timer) => Input::Timer(timer),
+                // Both senders are held by this task or its handle: they do not close before the task stops.
+                Some(event) = events.recv(), if room => Input::Event(event),
+                Some(ask) = asks.recv(), if room => Input::Ask(ask),
+            };
+            // ZooKeeper may keep an election waiting for as long as it is away.
+            if stop.run_until_cancelled(self.handle(input)).await.is_none() {
+                break;
+            }
+        }
+        self.apply(Event::Lost(LossReason::Shutdown)).await;
+    }
+
+    async fn handle(&mut self, input: Input) {
+        match input {
+            Input::Session => self.on_session().await,
+            Input::Renewed(generation) => self.on_renewed(generation),
+            Input::Controller(watch, node) => {
+                self.candidacy = Some(session::read(watch));
+                self.on_controller(node).await;
+            }
+            Input::Retry => self.on_retry(),
+            Input::Completed(id, result) => self.on_completed(id, result).await,
+            Input::Timer(timer) => {
+                self.timer = None;
+                self.apply(Event::TimerFired(timer)).await;
+            }
+            Input::Event(TermEvent { controller_epoch, event }) => {
+                if self.office.as_ref().is_some_and(|office| office.term.epoch == controller_epoch) {
+                    self.apply(event).await;
+                }
+            }
+            Input::Ask(ask) => self.on_ask(ask).await,
+        }
+    }
+
+    /// Gives the machine an event and does what it says.
+    async fn apply(&mut self, event: Event) {
+        let effects = self.machine.apply(event, Timestamp::now());
+        self.perform(effects).await;
+    }
+
+    async fn on_completed(&mut self, id: OperationId, result: Result<Outcome, LossReason>) {
+        self.operation = None;
+        match result {
+            Ok(outcome) => self.apply(Event::Completed { id, outcome }).await,
+            Err(reason) => {
+                self.lose(reason).await;
+                self.read_controller_again();
+            }
+        }
+    }
+
+    async fn on_ask(&mut self, ask: Ask) {
+        match ask {
+            Ask::Request(event, reply) => {
+                self.requests += 1;
+                let id = RequestId(self.requests);
+                self.replies.insert(id, reply);
+                self.apply(event(id)).await;
+            }
+            Ask::Event(event) => self.apply(event).await,
+            Ask::Standing(topic, answer) => {
+                let standing = TopicStanding {
+                    queued_for_deletion: self.machine.is_queued_for_deletion(&topic),
+                    being_reassigned: self.machine.is_being_reassigned(&topic),
+                };
+                // The asker may have gone.
+                let _ = answer.send(standing);
+            }
+            Ask::Config(config) => {
+                self.settings.machine = config.clone();
+                self.machine.set_config(config);
+            }
+        }
+    }
+}
+
+/// Waits for ever when there is nothing to wait for.
+async fn optional<T>(future: Option<&mut BoxFuture<'static, T>>) -> T {
+    match future {
+        Some(future) => future.await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn completed(operation: Option<&mut Operation>) -> (OperationId, Result<Outcome, LossReason>) {
+    match operation {
+        Some((id, future)) => (*id, future.await),
+        None => std::future::pending().await,
+    }
+}
+
+async fn reached(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn elapsed(timer: Option<(Timer, Instant)>) -> Timer {
+    match timer {
+        Some((timer, at)) => {
+            tokio::time::sleep_until(at).await;
+            timer
+        }
+        None => std::future::pending().await,
+    }
+}
+
+/// An operation in a task of its own, so that it makes progress whatever this one does.
+fn in_task(
+    tasks: &TaskTracker,
+    work: impl Future<Output = Result<Outcome, LossReason>> + Send + 'static,
+) -> BoxFuture<'static, Result<Outcome, LossReason>> {
+    let task = tasks.spawn(work);
+    Box::pin(async move {
+        task.await.unwrap_or_else(|failed| {
+            error!(%failed, "an operation on ZooKeeper broke");
+            Err(LossReason::ControllerMoved)
+        })
+    })
+}
