@@ -1,7 +1,7 @@
 //! What replication needs from its broker, stated as traits: the server supplies them, tests and simulation their own.
 
 use async_trait::async_trait;
-use gregor_model::{BrokerEpoch, BrokerId, EndPoint, TopicName, TopicPartition};
+use gregor_model::{BrokerEpoch, BrokerId, EndPoint, Timestamp, TopicName, TopicPartition};
 use kafka_protocol::messages::{
     AlterPartitionRequest, AlterPartitionResponse, FetchRequest, FetchResponse, ListOffsetsRequest,
     ListOffsetsResponse, OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse,
@@ -9,6 +9,11 @@ use kafka_protocol::messages::{
 
 /// What the broker knows of the cluster and of itself. Called on hot paths: answers come from memory, without waiting.
 pub trait ReplicaEnvironment: Send + Sync + 'static {
+    /// The time. A simulation has its own.
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
     /// The epoch of this broker's registration; `None` before the first one.
     fn broker_epoch(&self) -> Option<BrokerEpoch>;
 

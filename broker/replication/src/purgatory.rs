@@ -75,8 +75,15 @@ pub type OffsetWaitKey = (Offset, u64);
 /// Who waits for offsets of one partition, nearest offset first.
 #[derive(Debug, Default)]
 pub struct OffsetWaits {
-    waiting: Mutex<(u64, BTreeMap<OffsetWaitKey, (Arc<OffsetWait>, usize)>)>,
+    waiting: Mutex<OffsetEntries>,
     count: AtomicUsize,
+}
+
+#[derive(Debug, Default)]
+struct OffsetEntries {
+    next: u64,
+    /// Which partition of which request.
+    by_offset: BTreeMap<OffsetWaitKey, (Arc<OffsetWait>, usize)>,
 }
 
 impl OffsetWaits {
@@ -84,10 +91,10 @@ impl OffsetWaits {
     pub fn register(&self, offset: Offset, wait: &Arc<OffsetWait>, index: usize) -> OffsetWaitKey {
         let mut waiting = self.waiting.lock();
         wait.pending.fetch_add(1, Ordering::AcqRel);
-        let key = (offset, waiting.0);
-        waiting.0 += 1;
-        waiting.1.insert(key, (Arc::clone(wait), index));
-        self.count.store(waiting.1.len(), Ordering::SeqCst);
+        let key = (offset, waiting.next);
+        waiting.next += 1;
+        waiting.by_offset.insert(key, (Arc::clone(wait), index));
+        self.count.store(waiting.by_offset.len(), Ordering::SeqCst);
         drop(waiting);
         fence(Ordering::SeqCst);
         key
@@ -107,9 +114,9 @@ impl OffsetWaits {
         }
         let reached = {
             let mut waiting = self.waiting.lock();
-            let above = waiting.1.split_off(&(offset + 1, 0));
-            let reached = std::mem::replace(&mut waiting.1, above);
-            self.count.store(waiting.1.len(), Ordering::Release);
+            let above = waiting.by_offset.split_off(&(offset + 1, 0));
+            let reached = std::mem::replace(&mut waiting.by_offset, above);
+            self.count.store(waiting.by_offset.len(), Ordering::Release);
             reached
         };
         for (wait, index) in reached.into_values() {
@@ -125,8 +132,8 @@ impl OffsetWaits {
     /// Forgets an entry whose request gave up.
     pub fn cancel(&self, key: OffsetWaitKey) {
         let mut waiting = self.waiting.lock();
-        waiting.1.remove(&key);
-        self.count.store(waiting.1.len(), Ordering::Release);
+        waiting.by_offset.remove(&key);
+        self.count.store(waiting.by_offset.len(), Ordering::Release);
     }
 }
 
@@ -222,9 +229,15 @@ impl FetchEntry {
 /// Which fetches wait for one partition.
 #[derive(Debug, Default)]
 pub struct FetchWaits {
-    /// Ids ascend, so an entry is found by bisection.
-    waiting: Mutex<(u64, Vec<FetchEntry>)>,
+    waiting: Mutex<FetchEntries>,
     count: AtomicUsize,
+}
+
+#[derive(Debug, Default)]
+struct FetchEntries {
+    next_id: u64,
+    /// Ids ascend, so an entry is found by bisection.
+    by_id: Vec<FetchEntry>,
 }
 
 impl FetchWaits {
@@ -238,18 +251,18 @@ impl FetchWaits {
     ) -> u64 {
         let id = {
             let mut waiting = self.waiting.lock();
-            let id = waiting.0;
-            waiting.0 += 1;
+            let id = waiting.next_id;
+            waiting.next_id += 1;
             let entry = FetchEntry { id, wait: Arc::clone(wait), interest, counted_bytes: 0 };
-            waiting.1.push(entry);
-            self.count.store(waiting.1.len(), Ordering::SeqCst);
+            waiting.by_id.push(entry);
+            self.count.store(waiting.by_id.len(), Ordering::SeqCst);
             id
         };
         fence(Ordering::SeqCst);
         let offsets = offsets();
         let mut waiting = self.waiting.lock();
-        if let Ok(at) = waiting.1.binary_search_by_key(&id, |entry| entry.id) {
-            waiting.1[at].check(&offsets);
+        if let Ok(at) = waiting.by_id.binary_search_by_key(&id, |entry| entry.id) {
+            waiting.by_id[at].check(&offsets);
         }
         id
     }
@@ -257,10 +270,10 @@ impl FetchWaits {
     /// Forgets an entry.
     pub fn cancel(&self, id: u64) {
         let mut waiting = self.waiting.lock();
-        if let Ok(at) = waiting.1.binary_search_by_key(&id, |entry| entry.id) {
-            waiting.1.remove(at);
+        if let Ok(at) = waiting.by_id.binary_search_by_key(&id, |entry| entry.id) {
+            waiting.by_id.remove(at);
         }
-        self.count.store(waiting.1.len(), Ordering::SeqCst);
+        self.count.store(waiting.by_id.len(), Ordering::SeqCst);
     }
 
     /// The log grew or a bound moved: wakes those who can be answered now.
@@ -270,14 +283,14 @@ impl FetchWaits {
             return;
         }
         let offsets = offsets();
-        for entry in &mut self.waiting.lock().1 {
+        for entry in &mut self.waiting.lock().by_id {
             entry.check(&offsets);
         }
     }
 
     /// The partition's role changed: whoever waits has to look again.
     pub fn wake_all(&self) {
-        for entry in &self.waiting.lock().1 {
+        for entry in &self.waiting.lock().by_id {
             entry.wait.wake();
         }
     }

@@ -22,6 +22,11 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// The time.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.environment.now()
+    }
+
     /// The other brokers as they are at `now`.
     pub(crate) fn followers(&self, now: Timestamp) -> FollowersAt<'_> {
         FollowersAt { shared: self, now }

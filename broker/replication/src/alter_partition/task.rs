@@ -50,7 +50,7 @@ pub(crate) async fn run(
     deliver: impl Fn(IsrChange, IsrAnswer),
 ) {
     loop {
-        let sent = match queue.next(Timestamp::now()) {
+        let sent = match queue.next(environment.now()) {
             Ok(sent) => sent,
             Err(None) => {
                 queue.changed.notified().await;
@@ -79,7 +79,7 @@ pub(crate) async fn run(
                 Outcome::Failed
             }
         };
-        let answers = queue.machine.lock().on_outcome(&sent, outcome, Timestamp::now());
+        let answers = queue.machine.lock().on_outcome(&sent, outcome, environment.now());
         for (change, answer) in answers {
             deliver(change, answer);
         }

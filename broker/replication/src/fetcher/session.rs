@@ -183,15 +183,15 @@ mod tests {
     fn a_session_that_broke_starts_over() {
         let mut session = FetcherSession::default();
         let a = wanted(0, 0, Some(1));
-        check(&mut session, &[a.clone()], (0, 0), &[0], &[]);
+        check(&mut session, std::slice::from_ref(&a), (0, 0), &[0], &[]);
         session.on_answer(0); // the leader has no room
-        check(&mut session, &[a.clone()], (0, 0), &[0], &[]);
+        check(&mut session, std::slice::from_ref(&a), (0, 0), &[0], &[]);
         session.on_answer(5);
         session.reset(false);
-        check(&mut session, &[a.clone()], (5, 0), &[0], &[]); // and closes the old one
+        check(&mut session, std::slice::from_ref(&a), (5, 0), &[0], &[]); // and closes the old one
         session.on_answer(6);
         session.reset(true);
-        check(&mut session, &[a.clone()], (0, 0), &[0], &[]);
+        check(&mut session, std::slice::from_ref(&a), (0, 0), &[0], &[]);
     }
 
     #[test]

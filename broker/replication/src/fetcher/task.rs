@@ -95,7 +95,7 @@ impl Fetcher {
             Ok(asked) => asked,
             Err(error) => return self.unreachable(&error),
         };
-        let wanted = self.wanted(Timestamp::now());
+        let wanted = self.wanted(self.shared.now());
         if !wanted.is_empty() {
             if let Err(error) = self.fetch(wanted).await {
                 self.unreachable(&error);
@@ -117,7 +117,7 @@ impl Fetcher {
 
     /// Nothing to do: waits for a command, or for a delay (or a quota's window) to end.
     async fn rest(&self) {
-        let now = Timestamp::now();
+        let now = self.shared.now();
         let backoff_ms = self.shared.config.replica_fetch_backoff_ms;
         let throttled = self.machine.to_fetch(now).next().is_some();
         let until = if throttled { Some(now + backoff_ms) } else { self.machine.next_ready(now) };
@@ -135,7 +135,7 @@ impl Fetcher {
         tracing::warn!(leader = %self.leader, client_id = self.client_id, %error, "cannot fetch, backing off");
         self.connection = None;
         self.session.reset(false);
-        self.machine.delay_all(Timestamp::now());
+        self.machine.delay_all(self.shared.now());
     }
 
     async fn connect(&mut self) -> Result<&dyn LeaderEndpoint, LeaderUnreachable> {
@@ -184,7 +184,7 @@ impl Fetcher {
             tracing::info!(leader = %self.leader, client_id = self.client_id, ?error, "fetch session ends");
             self.session.reset(error == ResponseError::FetchSessionIdNotFound);
             if !is_session_error(error) {
-                self.machine.delay_all(Timestamp::now());
+                self.machine.delay_all(self.shared.now());
             }
             return Ok(());
         }
@@ -199,7 +199,7 @@ impl Fetcher {
 
     /// Does what one partition's answer calls for.
     fn apply(&mut self, fetched: FetchedFromLeader, out_of_range: &mut Vec<(TopicPartition, LeaderEpoch)>) {
-        let now = Timestamp::now();
+        let now = self.shared.now();
         let FetchedFromLeader { partition, answer, high_watermark, log_start_offset, records } = fetched;
         let Some(known) = self.session.known(&partition) else { return };
         let asked = Asked { leader_epoch: known.leader_epoch, fetch_offset: known.fetch_offset };
@@ -244,7 +244,7 @@ impl Fetcher {
 
     /// Asks where the epochs of partitions in phase Truncating end. Returns whether there were any.
     async fn truncate(&mut self) -> Result<bool, LeaderUnreachable> {
-        let now = Timestamp::now();
+        let now = self.shared.now();
         let mut queries = Vec::new();
         let mut without_epochs = Vec::new();
         for (partition, state) in self.machine.to_truncate(now) {
@@ -273,7 +273,7 @@ impl Fetcher {
         let version = self.shared.config.protocol.offset_for_leader_epoch;
         let response = self.connect().await?.offset_for_leader_epoch(request, version).await?;
         self.take_commands();
-        let now = Timestamp::now();
+        let now = self.shared.now();
         for (partition, end) in message::epoch_ends(&response) {
             let Some(asked) = asked.get(&partition).copied() else { continue };
             match self.machine.on_epoch_end(&partition, asked, end, now) {
@@ -293,7 +293,7 @@ impl Fetcher {
         let ends = self.leader_offsets(LATEST, &partitions).await?;
         let mut by_start = Vec::new();
         for (partition, term) in partitions {
-            let now = Timestamp::now();
+            let now = self.shared.now();
             match ends.get(&partition) {
                 Some(Ok(end)) => match self.replicas.cut_to_leader_end(&partition, term, *end, now) {
                     Ok(Some(offset)) => self.restarted(&partition, term, offset),
@@ -309,7 +309,7 @@ impl Fetcher {
         }
         let starts = self.leader_offsets(EARLIEST, &by_start).await?;
         for (partition, term) in by_start {
-            let now = Timestamp::now();
+            let now = self.shared.now();
             match starts.get(&partition) {
                 Some(Ok(start)) => match self.replicas.restart_at_leader_start(&partition, term, *start, now)
                 {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gregor_model::{Offset, Timestamp, TopicPartition};
+use gregor_model::{Offset, TopicPartition};
 
 use super::ReplicaManager;
 use crate::error::{DeleteRecordsFailure, PartitionError};
@@ -31,7 +31,7 @@ impl ReplicaManager {
         timeout_ms: i32,
         internal_topics_allowed: bool,
     ) -> Vec<(TopicPartition, Result<Offset, DeleteRecordsFailure>)> {
-        let now = Timestamp::now();
+        let now = self.shared.now();
         let mut pending = PendingDeletes { wait: OffsetWait::new(partitions.len()), entries: Vec::new() };
         let mut results = Vec::with_capacity(partitions.len());
         for (index, (partition, offset)) in partitions.into_iter().enumerate() {
@@ -49,7 +49,7 @@ impl ReplicaManager {
         let timeout = Duration::from_millis(u64::try_from(timeout_ms).unwrap_or(0));
         // Whether it was in time is told per partition, below.
         let _ = tokio::time::timeout(timeout, pending.wait.settled()).await;
-        let now = Timestamp::now();
+        let now = self.shared.now();
         for (index, hosted, _) in &pending.entries {
             let (partition, result) = &mut results[*index];
             *result = match pending.wait.outcome(*index) {

@@ -43,7 +43,7 @@ impl ReplicaManager {
             // Woken or not, what can be read by now is the answer.
             let _ = tokio::time::timeout(max_wait, parked.wait.woken()).await;
             drop(parked);
-            reads = self.read_all(&params, &partitions, false, Timestamp::now());
+            reads = self.read_all(&params, &partitions, false, self.shared.now());
         }
         self.record_throttled(&params, &partitions, &reads);
         let results = partitions.into_iter().zip(reads);
@@ -66,13 +66,13 @@ impl ReplicaManager {
         params: &FetchParams,
         partitions: &[(TopicPartition, FetchPartition)],
     ) -> Vec<Read> {
-        let now = Timestamp::now();
+        let now = self.shared.now();
         let FetchRequester::Follower { id, .. } = params.requester else {
             return self.read_all(params, partitions, true, now);
         };
         let since = self.shared.clocks.begin_service(id, now);
         let reads = self.read_all(params, partitions, true, now);
-        self.shared.clocks.end_service(id, since, Timestamp::now());
+        self.shared.clocks.end_service(id, since, self.shared.now());
         reads
     }
 
@@ -119,7 +119,7 @@ impl ReplicaManager {
             let bytes = read.as_ref().ok()?.1.fetched.len();
             (bytes > 0 && self.shared.is_leader_throttled(partition)).then_some(bytes as u64)
         });
-        self.shared.leader_throttle.record(throttled.sum(), Timestamp::now());
+        self.shared.leader_throttle.record(throttled.sum(), self.shared.now());
     }
 }
 

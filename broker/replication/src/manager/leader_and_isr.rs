@@ -54,7 +54,8 @@ impl ReplicaManager {
         })
     }
 
-    fn apply_leader_and_isr(
+    /// The same without a runtime's help: blocks while logs are created.
+    pub fn apply_leader_and_isr(
         &self,
         request: &LeaderAndIsrRequest,
         version: i16,
@@ -65,7 +66,7 @@ impl ReplicaManager {
             let codes = vec![error.code(); named.len()];
             return (response(&named, &codes, version).with_error_code(error.code()), RoleChanges::default());
         }
-        let now = Timestamp::now();
+        let now = self.shared.now();
         let mut codes = vec![0; named.len()];
         let mut changes = RoleChanges::default();
         let (lead, follow) = self.sort(&named, &mut codes);

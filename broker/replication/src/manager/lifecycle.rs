@@ -21,10 +21,10 @@ impl ReplicaManager {
     pub fn start(self: &Arc<Self>) {
         let lag_ms = u64::try_from(self.shared.config.replica_lag_time_max_ms).unwrap_or(0);
         self.every(Duration::from_millis(HEARTBEAT_MS.unsigned_abs()), |manager| {
-            manager.shared.clocks.heartbeat(Timestamp::now());
+            manager.shared.clocks.heartbeat(manager.shared.now());
         });
         self.every(Duration::from_millis((lag_ms / 2).max(1)), |manager| {
-            manager.shrink_isrs(Timestamp::now())
+            manager.shrink_isrs(manager.shared.now())
         });
         let checkpoint_ms = self.shared.config.high_watermark_checkpoint_interval_ms.max(1);
         self.every_blocking(Duration::from_millis(checkpoint_ms), ReplicaManager::checkpoint_high_watermarks);
@@ -102,7 +102,7 @@ impl ReplicaManager {
             let shared = &manager.shared;
             let deliver = |change: IsrChange, answer: IsrAnswer| {
                 if let Some(hosted) = manager.partitions.online(&change.partition) {
-                    hosted.on_isr_answer(shared, &change, answer, Timestamp::now());
+                    hosted.on_isr_answer(shared, &change, answer, shared.now());
                 }
             };
             let run = task::run(

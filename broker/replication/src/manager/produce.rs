@@ -34,7 +34,7 @@ impl ReplicaManager {
         params: ProduceParams,
         partitions: Vec<PartitionRecords>,
     ) -> Vec<(TopicPartition, Result<AppendInfo, ProduceError>)> {
-        let now = Timestamp::now();
+        let now = self.shared.now();
         let wait = (params.acks == RequiredAcks::All).then(|| OffsetWait::new(partitions.len()));
         let mut entries = Vec::new();
         let mut results = Vec::with_capacity(partitions.len());

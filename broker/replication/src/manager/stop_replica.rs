@@ -38,7 +38,8 @@ impl ReplicaManager {
         })
     }
 
-    fn apply_stop_replica(
+    /// The same without a runtime's help: blocks while logs are deleted.
+    pub fn apply_stop_replica(
         &self,
         request: &StopReplicaRequest,
         version: i16,
@@ -47,7 +48,7 @@ impl ReplicaManager {
         if let Err(error) = self.admit(&mut latest, request.broker_epoch, request.controller_epoch) {
             return (StopReplicaResponse::default().with_error_code(error.code()), RoleChanges::default());
         }
-        let now = Timestamp::now();
+        let now = self.shared.now();
         let named = decode(request, version);
         let mut codes = vec![0; named.len()];
         let mut stop = Vec::with_capacity(named.len());

@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use gregor_log::{AppendInfo, AppendOrigin, FetchIsolation, LogConfig, LogManager, LogManagerConfig};
 use gregor_model::{
-    BrokerEpoch, BrokerId, EndPoint, LeaderEpoch, ListenerName, Offset, PartitionEpoch, SecurityProtocol,
-    Timestamp, TopicId, TopicName, TopicPartition,
+    BrokerEpoch, BrokerId, EndPoint, ListenerName, Offset, SecurityProtocol, Timestamp, TopicId, TopicName,
+    TopicPartition,
 };
 use gregor_records::{BatchBuilder, BatchOptions};
 use gregor_replication::{
@@ -20,9 +20,8 @@ use gregor_replication::{
 };
 use kafka_protocol::messages::leader_and_isr_request::{LeaderAndIsrPartitionState, LeaderAndIsrTopicState};
 use kafka_protocol::messages::{
-    self, AlterPartitionRequest, AlterPartitionResponse, FetchRequest, FetchResponse, LeaderAndIsrRequest,
-    LeaderAndIsrResponse, ListOffsetsRequest, ListOffsetsResponse, OffsetForLeaderEpochRequest,
-    OffsetForLeaderEpochResponse, alter_partition_response,
+    self, AlterPartitionRequest, AlterPartitionResponse, LeaderAndIsrRequest, LeaderAndIsrResponse,
+    alter_partition_response,
 };
 use kafka_protocol::protocol::StrBytes;
 use parking_lot::Mutex;
@@ -45,10 +44,12 @@ pub struct World {
     pub racks: Mutex<HashMap<i32, String>>,
     pub leader_throttled: Mutex<ThrottledReplicas>,
     pub follower_throttled: Mutex<ThrottledReplicas>,
-    /// The state of each partition as the controller has it: leader epoch, partition epoch, ISR.
-    pub controller: Mutex<HashMap<TopicPartition, (i32, i32, Vec<i32>)>>,
+    /// The state of each partition as the controller has it.
+    controller: Mutex<HashMap<TopicPartition, State>>,
     /// The controller does not answer.
     pub controller_silent: Mutex<bool>,
+    /// Added to the wall clock of each broker, in milliseconds.
+    pub clock_ahead_ms: Mutex<HashMap<i32, i64>>,
     /// How many AlterPartition requests came, and how many partitions were in them.
     pub isr_requests: Mutex<Vec<usize>>,
     topic_ids: Mutex<HashMap<TopicName, TopicId>>,
@@ -56,7 +57,6 @@ pub struct World {
 
 /// One broker.
 pub struct Broker {
-    pub id: i32,
     pub manager: Arc<ReplicaManager>,
     pub logs: Arc<LogManager>,
     world: Arc<World>,
@@ -109,7 +109,7 @@ impl World {
         );
         manager.start();
         self.managers.lock().insert(id, Arc::downgrade(&manager));
-        Broker { id, manager, logs, world: Arc::clone(self), _dir: dir }
+        Broker { manager, logs, world: Arc::clone(self), _dir: dir }
     }
 
     pub fn broker(self: &Arc<World>, id: i32) -> Broker {
@@ -121,11 +121,11 @@ impl World {
     }
 
     pub fn isr(&self, partition: &TopicPartition) -> Vec<i32> {
-        self.controller.lock()[partition].2.clone()
+        self.controller.lock()[partition].isr.clone()
     }
 }
 
-/// One partition of a LeaderAndIsr.
+/// One partition of a LeaderAndIsr, and what the controller makes of it.
 #[derive(Clone)]
 pub struct State {
     pub partition: TopicPartition,
@@ -208,12 +208,8 @@ pub fn eventually(what: &str, condition: impl Fn() -> bool) -> impl Future<Outpu
 impl Broker {
     /// Sends a LeaderAndIsr of version 7 of controller 1; every partition must be accepted.
     pub async fn apply(&self, states: &[State]) -> RoleChanges {
-        let mut controller = self.world.controller.lock();
-        for state in states {
-            let entry = (state.leader_epoch, state.partition_epoch, state.isr.clone());
-            controller.insert(state.partition.clone(), entry);
-        }
-        drop(controller);
+        let announced = states.iter().map(|state| (state.partition.clone(), state.clone()));
+        self.world.controller.lock().extend(announced);
         let id = self.world.topic_ids.lock().get("t").copied();
         let request = leader_and_isr(states, id, 1);
         let (response, changes) = self.manager.become_leader_or_follower(request, 7).await;
@@ -302,6 +298,10 @@ pub fn wanted(from: i64) -> FetchPartition {
 }
 
 impl ReplicaEnvironment for Environment {
+    fn now(&self) -> Timestamp {
+        Timestamp::now() + self.world.clock_ahead_ms.lock().get(&self.id).copied().unwrap_or(0)
+    }
+
     fn broker_epoch(&self) -> Option<BrokerEpoch> {
         Some(BrokerEpoch(1_000 + i64::from(self.id)))
     }
@@ -337,7 +337,7 @@ impl IsrAuthority for Environment {
     async fn alter_partition(
         &self,
         request: AlterPartitionRequest,
-        _by_name: bool,
+        by_name: bool,
     ) -> Result<(AlterPartitionResponse, i16), AuthorityError> {
         if *self.world.controller_silent.lock() {
             return Err(AuthorityError("silent".to_owned()));
@@ -355,25 +355,23 @@ impl IsrAuthority for Environment {
                     .with_partition_index(asked.partition_index)
                     .with_leader_id(messages::BrokerId(self.id));
                 match controller.get_mut(&key) {
-                    Some((epoch, version, isr))
-                        if *epoch == asked.leader_epoch && *version == asked.partition_epoch =>
-                    {
-                        *version += 1;
-                        *isr = asked.new_isr.iter().map(|id| id.0).collect();
+                    Some(state) if state.leader_epoch > asked.leader_epoch => data.error_code = 74,
+                    Some(state) if state.partition_epoch > asked.partition_epoch => data.error_code = 95,
+                    Some(state) => {
+                        state.partition_epoch += 1;
+                        state.isr = asked.new_isr.iter().map(|id| id.0).collect();
                         data = data
-                            .with_leader_epoch(*epoch)
-                            .with_partition_epoch(*version)
+                            .with_leader_epoch(state.leader_epoch)
+                            .with_partition_epoch(state.partition_epoch)
                             .with_isr(asked.new_isr);
                     }
-                    Some((epoch, ..)) if *epoch > asked.leader_epoch => data.error_code = 74,
-                    Some(_) => data.error_code = 95,
                     None => data.error_code = 3,
                 }
                 answer.partitions.push(data);
             }
             response.topics.push(answer);
         }
-        let version = if _by_name { 1 } else { 3 };
+        let version = if by_name { 1 } else { 3 };
         Ok((response, version))
     }
 }
@@ -403,14 +401,4 @@ impl World {
     fn name_of(&self, id: TopicId) -> Option<TopicName> {
         self.topic_ids.lock().iter().find(|(_, known)| **known == id).map(|(name, _)| name.clone())
     }
-}
-
-/// Types that tests of roles compare.
-pub fn term(epoch: i32) -> LeaderEpoch {
-    LeaderEpoch(epoch)
-}
-
-/// Likewise.
-pub fn state_version(epoch: i32) -> PartitionEpoch {
-    PartitionEpoch(epoch)
 }

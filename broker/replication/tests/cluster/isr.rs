@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use gregor_log::LogConfig;
+use gregor_model::Timestamp;
 use gregor_replication::{ReplicationConfig, RequiredAcks};
 
 use crate::harness::{Broker, World, eventually, partition, state};
@@ -14,8 +15,9 @@ fn short_lag(config: &mut ReplicationConfig) {
     config.replica_lag_time_max_ms = LAG_MS;
 }
 
-async fn three(world: &std::sync::Arc<World>) -> [Broker; 3] {
-    let brokers = [1, 2, 3].map(|id| world.broker_with(id, LogConfig::default(), short_lag));
+async fn three(world: &std::sync::Arc<World>, lag_ms: i64) -> [Broker; 3] {
+    let lag = |config: &mut ReplicationConfig| config.replica_lag_time_max_ms = lag_ms;
+    let brokers = [1, 2, 3].map(|id| world.broker_with(id, LogConfig::default(), lag));
     for broker in &brokers {
         broker.apply(&[state(0, 1, 0, &[1, 2, 3], &[1, 2, 3])]).await;
     }
@@ -27,7 +29,7 @@ async fn three(world: &std::sync::Arc<World>) -> [Broker; 3] {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_follower_that_lags_leaves_and_comes_back() {
     let world = World::new();
-    let [leader, _second, third] = three(&world).await;
+    let [leader, _second, third] = three(&world, LAG_MS).await;
     world.cut.lock().insert((3, 1));
     // Released by the shrink, not by the follower.
     leader.produce(0, &["a"], RequiredAcks::All, 10_000).await.unwrap();
@@ -41,7 +43,7 @@ async fn a_follower_that_lags_leaves_and_comes_back() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_idle_follower_stays_however_long() {
     let world = World::new();
-    let [leader, ..] = three(&world).await;
+    let [leader, ..] = three(&world, LAG_MS).await;
     world.isr_requests.lock().clear();
     let begun = std::time::Instant::now();
     eventually("twice the lag passes", || begun.elapsed() > Duration::from_millis(2 * LAG_MS as u64)).await;
@@ -52,7 +54,7 @@ async fn an_idle_follower_stays_however_long() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_silent_controller_leaves_the_old_isr_in_force() {
     let world = World::new();
-    let [leader, _second, _third] = three(&world).await;
+    let [leader, _second, _third] = three(&world, LAG_MS).await;
     *world.controller_silent.lock() = true;
     world.cut.lock().insert((3, 1));
     assert!(
@@ -82,7 +84,7 @@ async fn changes_of_many_partitions_share_requests() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn reassignment_adds_a_replica_and_removes_another() {
     let world = World::new();
-    let [leader, second, _] = three(&world).await;
+    let [leader, second, _] = three(&world, LAG_MS).await;
     let fourth = world.broker_with(4, LogConfig::default(), short_lag);
     leader.produce(0, &["a", "b"], RequiredAcks::All, 10_000).await.unwrap();
     let during = [state(0, 1, 1, &[1, 2, 3], &[1, 2, 3, 4])];
@@ -97,4 +99,20 @@ async fn reassignment_adds_a_replica_and_removes_another() {
         broker.apply(&after).await;
     }
     eventually("the removed replica leaves", || leader.isr(0) == [1, 4]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_that_stood_still_blames_nobody() {
+    let world = World::new();
+    let [leader, ..] = three(&world, 5 * LAG_MS).await;
+    world.isr_requests.lock().clear();
+    // Records are appended that no follower has yet, and then the leader's process does not run for 20 seconds.
+    world.cut.lock().extend([(2, 1), (3, 1)]);
+    leader.produce(0, &["a"], RequiredAcks::Leader, 0).await.unwrap();
+    world.clock_ahead_ms.lock().insert(1, 20_000);
+    leader.manager.shrink_isrs(Timestamp::now() + 20_000);
+    assert_eq!(leader.manager.status(&partition(0)).unwrap().isr.len(), 3);
+    world.cut.lock().clear();
+    eventually("the followers catch up", || leader.high_watermark(0) == 2).await;
+    assert!(world.isr_requests.lock().is_empty(), "no change was even proposed");
 }
