@@ -5,13 +5,13 @@ use gregor_model::{LeaderEpoch, Offset};
 
 /// The epochs of one log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct LeaderEpochs {
+pub struct LeaderEpochs {
     entries: Vec<(LeaderEpoch, Offset)>,
 }
 
 impl LeaderEpochs {
     /// From stored entries in any order; where they contradict each other, the later epoch wins.
-    pub(crate) fn from_entries(mut entries: Vec<(LeaderEpoch, Offset)>) -> LeaderEpochs {
+    pub fn from_entries(mut entries: Vec<(LeaderEpoch, Offset)>) -> LeaderEpochs {
         entries.sort_by_key(|&(epoch, _)| epoch);
         let mut epochs = LeaderEpochs::default();
         for (epoch, start) in entries {
@@ -20,16 +20,18 @@ impl LeaderEpochs {
         epochs
     }
 
-    pub(crate) fn entries(&self) -> &[(LeaderEpoch, Offset)] {
+    /// Epochs and where they start, oldest first.
+    pub fn entries(&self) -> &[(LeaderEpoch, Offset)] {
         &self.entries
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    /// Whether none is known.
+    pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
     /// Notes that `epoch` starts at `start`; entries that contradict it go. Returns whether anything changed.
-    pub(crate) fn assign(&mut self, epoch: LeaderEpoch, start: Offset) -> bool {
+    pub fn assign(&mut self, epoch: LeaderEpoch, start: Offset) -> bool {
         if self.entries.last().is_some_and(|&(e, s)| e == epoch && s <= start) {
             return false;
         }
@@ -40,24 +42,24 @@ impl LeaderEpochs {
     }
 
     /// The newest epoch.
-    pub(crate) fn latest(&self) -> Option<LeaderEpoch> {
+    pub fn latest(&self) -> Option<LeaderEpoch> {
         self.entries.last().map(|&(epoch, _)| epoch)
     }
 
     /// The oldest epoch and its start.
-    pub(crate) fn earliest(&self) -> Option<(LeaderEpoch, Offset)> {
+    pub fn earliest(&self) -> Option<(LeaderEpoch, Offset)> {
         self.entries.first().copied()
     }
 
     /// Where `epoch` starts.
-    pub(crate) fn start_of(&self, epoch: LeaderEpoch) -> Option<Offset> {
+    pub fn start_of(&self, epoch: LeaderEpoch) -> Option<Offset> {
         let at = self.entries.binary_search_by_key(&epoch, |&(e, _)| e).ok()?;
         self.entries.get(at).map(|&(_, start)| start)
     }
 
     /// The largest epoch at or below `epoch`, and where the one after it starts; `log_end` for the newest.
     /// `None` for an epoch that is newer than all.
-    pub(crate) fn end_offset_for(
+    pub fn end_offset_for(
         &self,
         epoch: LeaderEpoch,
         log_end: Offset,
@@ -72,7 +74,7 @@ impl LeaderEpochs {
     }
 
     /// Drops epochs that start at or after `end`. Returns whether there were any.
-    pub(crate) fn truncate_from_end(&mut self, end: Offset) -> bool {
+    pub fn truncate_from_end(&mut self, end: Offset) -> bool {
         let before = self.entries.len();
         self.entries.retain(|&(_, start)| start < end);
         self.entries.len() != before
@@ -80,7 +82,7 @@ impl LeaderEpochs {
 
     /// Drops epochs that end at or before `start`; the one that covers it then starts there. Returns whether
     /// anything changed.
-    pub(crate) fn truncate_from_start(&mut self, start: Offset) -> bool {
+    pub fn truncate_from_start(&mut self, start: Offset) -> bool {
         let gone = self.entries.partition_point(|&(_, s)| s <= start);
         let Some(last) = gone.checked_sub(1) else { return false };
         let changed = last > 0 || self.entries.first().is_some_and(|&(_, s)| s != start);
@@ -92,7 +94,7 @@ impl LeaderEpochs {
     }
 
     /// Drops all.
-    pub(crate) fn clear(&mut self) {
+    pub fn clear(&mut self) {
         self.entries.clear();
     }
 }

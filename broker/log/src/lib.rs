@@ -42,6 +42,7 @@ pub use config::{CleanupPolicy, LogConfig, LogManagerConfig};
 pub use error::{AppendError, DeleteRecordsError, LogError, OpenError, ReadError, StorageError};
 pub use fetch::{AbortedTransaction, EpochEndOffset, FetchData, FetchIsolation, FileSlice};
 pub use gregor_records::validate::AppendOrigin;
+pub use leader_epochs::LeaderEpochs;
 pub use manager::{FailedDir, LoadProgress, LogDirUsage, LogManager};
 pub use offsets::{LogOffsets, OffsetPosition};
 pub use partition_log::{LogStartReason, PartitionLog};

@@ -128,6 +128,7 @@ impl LogManager {
             now,
             producer_expiration_ms: self.config.producer_id_expiration_ms,
             index_interval_bytes: config.index_interval_bytes,
+            compacted: config.cleanup_policy.compact,
         };
         let loaded = load_log(&partition_dir, &checkpoint)?;
         tracing::info!(%partition, dir = %dir.log_dir.path().display(), is_future, "created the log");

@@ -142,3 +142,6 @@ impl LogManager {
         self.dirs.iter().find(|dir| **dir.log_dir.path() == *path)
     }
 }
+
+#[cfg(test)]
+mod tests;

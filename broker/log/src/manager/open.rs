@@ -188,6 +188,7 @@ impl LogManager {
             now,
             producer_expiration_ms: self.config.producer_id_expiration_ms,
             index_interval_bytes: config.index_interval_bytes,
+            compacted: config.cleanup_policy.compact,
         };
         // The directory has noted the failure; the others of its logs are given up with it.
         let Ok(loaded) = load_log(&partition_dir, &checkpoint) else { return Ok(()) };

@@ -14,6 +14,14 @@ impl PartitionLog {
         self.flush_segments(Offset(i64::MAX), now)
     }
 
+    /// Flushes everything of a log that is closed: it will not have to be recovered.
+    pub(super) fn flush_closed(&self, now: Timestamp) -> Result<(), StorageError> {
+        self.flush(now)?;
+        let mut marks = self.marks.write();
+        marks.recovery_point = marks.log_end.offset;
+        Ok(())
+    }
+
     /// Flushes what lies before the active segment: what a roll leaves to be done in the background.
     pub(crate) fn flush_rolled(&self, now: Timestamp) -> Result<(), StorageError> {
         let base = self.active()?.base();
@@ -92,7 +100,10 @@ impl PartitionLog {
         if has_new_segment {
             self.dir.sync()?;
         }
-        self.mark_flushed(truncations, end, Some(end), now);
+        // Never into the active segment: what is done to its indexes when it rolls is not on disk yet, and with a
+        // recovery point at the next one's base nobody would look.
+        let active = segments.last().map_or(end, |active| active.base());
+        self.mark_flushed(truncations, end, Some(end.min(active)), now);
         Ok(())
     }
 

@@ -23,7 +23,7 @@ impl PartitionLog {
             self.active()?.seal()?;
             writer.closed = true;
         }
-        self.flush(now)?;
+        self.flush_closed(now)?;
         self.segments.load().iter().flat_map(|segment| segment.files()).for_each(|file| file.close());
         Ok(())
     }

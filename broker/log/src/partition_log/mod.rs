@@ -17,6 +17,8 @@ mod recent;
 mod retention;
 mod roll;
 #[cfg(test)]
+mod crash_tests;
+#[cfg(test)]
 mod tests;
 mod timestamps;
 mod truncate;
@@ -116,8 +118,7 @@ impl PartitionLog {
             log_end =
                 crate::OffsetPosition { segment_base: active.base(), position: active.size(), ..log_end };
         }
-        let recovery_point = loaded.recovery_point.max(loaded.log_start);
-        let mut marks = Marks::new(loaded.log_start, log_end, recovery_point, now);
+        let mut marks = Marks::new(loaded.log_start, log_end, loaded.recovery_point, now);
         let roller = Roller::new(&config);
         marks.set_first_unstable(loaded.producers.first_unstable_offset());
         PartitionLog {

@@ -163,8 +163,8 @@ impl PartitionLog {
             }
             marks.log_start = offset;
             marks.high_watermark = marks.high_watermark.max(offset);
-            marks.recovery_point = marks.recovery_point.max(offset);
-            marks.flushed = marks.flushed.max(offset);
+            // The recovery point stays, unlike Kafka's: as long as the segments before it exist, a crash that tears
+            // one of them must not cut off what lies behind.
         }
         tracing::info!(partition = %self.topic_partition(), %offset, ?reason, "log start offset rises");
         self.change_epochs(|epochs| epochs.truncate_from_start(offset))?;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use gregor_model::{Offset, Timestamp};
 
+use super::read::floor_segment;
 use super::{PartitionLog, Roller, Segments, Writer};
 use crate::StorageError;
 use crate::file_name::FileState;
@@ -32,7 +33,7 @@ impl PartitionLog {
         writer.truncations += 1;
         self.lower_cleaner_checkpoint(offset)?;
         self.recent.lock().clear();
-        self.lower_marks(offset);
+        self.lower_marks(offset, &segments);
         self.drop_segments_above(offset, &segments, now)?;
         self.set_log_end(offset)?;
         self.change_epochs(|epochs| epochs.truncate_from_end(offset))?;
@@ -41,11 +42,13 @@ impl PartitionLog {
     }
 
     /// Readers must not be promised any more what is about to go.
-    fn lower_marks(&self, offset: Offset) {
+    fn lower_marks(&self, offset: Offset, segments: &Segments) {
         let mut marks = self.marks.write();
         marks.log_start = marks.log_start.min(offset);
         marks.high_watermark = marks.high_watermark.min(offset);
-        marks.recovery_point = marks.recovery_point.min(offset);
+        // The segment that is cut becomes the active one, which always has to be recovered.
+        let base = segments.get(floor_segment(segments, offset)).map_or(offset, |segment| segment.base());
+        marks.recovery_point = marks.recovery_point.min(base).min(offset);
         marks.flushed = marks.flushed.min(offset);
         if marks.log_end.offset > offset {
             marks.log_end.offset = offset;
@@ -65,8 +68,14 @@ impl PartitionLog {
         for segment in gone.iter().rev() {
             segment.unlink()?;
         }
+        if !gone.is_empty() {
+            // Should one of them come back, the one before it must still reach up to it.
+            self.dir.sync()?;
+        }
         if let Some(last) = kept.last() {
             last.truncate_to(offset, now).map_err(|error| self.truncation_error(last, error))?;
+            // What is appended next must not find old batches behind it after a power loss.
+            last.log().sync()?;
         }
         Ok(())
     }
@@ -117,12 +126,14 @@ impl PartitionLog {
         writer.truncations += 1;
         self.lower_cleaner_checkpoint(offset)?;
         self.recent.lock().clear();
-        self.lower_marks(offset);
         let segments = self.segments.load_full();
+        self.lower_marks(offset, &segments);
         for segment in segments.iter().rev() {
             segment.unlink()?;
         }
         let first = Segment::create(&self.dir, offset, FileState::Plain, now)?;
+        // Without its only segment the log would start at 0 again.
+        self.dir.sync()?;
         self.segments.store(Arc::new(vec![Arc::new(first)]));
         writer.roller = Roller::new(&self.config.load());
         self.clear_epochs()?;

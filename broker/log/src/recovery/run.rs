@@ -30,6 +30,8 @@ pub(crate) struct Checkpoint {
     pub(crate) now: Timestamp,
     pub(crate) producer_expiration_ms: i64,
     pub(crate) index_interval_bytes: u32,
+    /// The log is compacted, so that offsets may be missing between its segments.
+    pub(crate) compacted: bool,
 }
 
 /// A log being put together.
@@ -184,6 +186,16 @@ impl Loader<'_> {
         reason: Reason,
     ) -> Result<std::ops::ControlFlow<()>, StorageError> {
         let (base, partition) = (segment.base(), self.dir.partition());
+        if let Some(end) = self.recovered_end
+            && end < base
+            && !self.checkpoint.compacted
+        {
+            // Both were written after the recovery point, and the first has lost whole batches at its end. Kafka
+            // goes on with a hole that replicas do not have; what follows it is fetched again instead.
+            tracing::warn!(%partition, %end, next_base = %base, "a segment ends before the next begins, cutting the log there");
+            self.remove_segments_from(base)?;
+            return Ok(std::ops::ControlFlow::Break(()));
+        }
         tracing::info!(%partition, %base, bytes = segment.size(), ?reason, "recovering a segment");
         // Snapshots beyond may know of batches that are about to be cut off.
         self.rebuild_producers(base)?;
@@ -194,16 +206,16 @@ impl Loader<'_> {
         if recovered.cut == 0 {
             return Ok(std::ops::ControlFlow::Continue(()));
         }
-        self.remove_segments_after(base)?;
+        self.remove_segments_from(base + 1)?;
         Ok(std::ops::ControlFlow::Break(()))
     }
 
     /// What follows a cut cannot be reached any more without a gap.
-    fn remove_segments_after(&mut self, base: Offset) -> Result<(), StorageError> {
+    fn remove_segments_from(&mut self, base: Offset) -> Result<(), StorageError> {
         let entries = self.dir.run("list", "", |disk, path| disk.list(path))?;
         let later = entries.iter().rev().filter(|entry| {
             FileName::parse(&entry.name)
-                .is_some_and(|name| name.base > base && name.kind != FileKind::Snapshot)
+                .is_some_and(|name| name.base >= base && name.kind != FileKind::Snapshot)
         });
         for entry in later {
             let (partition, name) = (self.dir.partition(), &entry.name);

@@ -1,5 +1,8 @@
 //! What tests of several modules need.
 
+pub(crate) mod faulty_disk;
+pub(crate) mod random;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64};
 
@@ -65,6 +68,7 @@ pub(crate) fn checkpoint(clean: bool, recovery_point: i64) -> Checkpoint {
         now: NOW,
         producer_expiration_ms: i64::MAX,
         index_interval_bytes: 4096,
+        compacted: false,
     }
 }
 
