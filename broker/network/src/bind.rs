@@ -18,8 +18,8 @@ pub struct BindError {
     pub source: io::Error,
 }
 
-/// Binds and listens; connections queue up until someone accepts.
-pub(crate) fn bind(endpoint: &EndPoint, config: &NetworkConfig) -> Result<std::net::TcpListener, BindError> {
+/// Takes the address. Until [`listen`] connections are refused, so that clients try another broker meanwhile.
+pub(crate) fn bind(endpoint: &EndPoint, config: &NetworkConfig) -> Result<Socket, BindError> {
     let failed = |source| BindError {
         endpoint: format!("{}://{}:{}", endpoint.listener, endpoint.host, endpoint.port),
         source,
@@ -27,18 +27,24 @@ pub(crate) fn bind(endpoint: &EndPoint, config: &NetworkConfig) -> Result<std::n
     if !endpoint.host.is_empty() {
         let mut addresses = (endpoint.host.as_str(), endpoint.port).to_socket_addrs().map_err(failed)?;
         let address = addresses.next().ok_or_else(|| failed(io::ErrorKind::NotFound.into()))?;
-        return listen(address, config).map_err(failed);
+        return bind_address(address, config).map_err(failed);
     }
     // Every address: both families by one socket, or IPv4 alone where there is no IPv6.
     let v6 = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), endpoint.port);
     let v4 = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), endpoint.port);
-    match listen(v6, config) {
-        Err(error) if error.kind() != io::ErrorKind::AddrInUse => listen(v4, config).map_err(failed),
+    match bind_address(v6, config) {
+        Err(error) if error.kind() != io::ErrorKind::AddrInUse => bind_address(v4, config).map_err(failed),
         result => result.map_err(failed),
     }
 }
 
-fn listen(address: SocketAddr, config: &NetworkConfig) -> io::Result<std::net::TcpListener> {
+/// Begins to listen; connections queue up until someone accepts.
+pub(crate) fn listen(socket: Socket, backlog: i32) -> io::Result<std::net::TcpListener> {
+    socket.listen(backlog)?;
+    Ok(socket.into())
+}
+
+fn bind_address(address: SocketAddr, config: &NetworkConfig) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     if address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) {
@@ -50,8 +56,7 @@ fn listen(address: SocketAddr, config: &NetworkConfig) -> io::Result<std::net::T
     }
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
-    socket.listen(config.backlog)?;
-    Ok(socket.into())
+    Ok(socket)
 }
 
 /// What every accepted socket gets (`Acceptor.configureAcceptedSocketChannel`).

@@ -1,11 +1,11 @@
 //! All listeners of a broker (`SocketServer`).
 
 use std::collections::HashMap;
-use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
 use gregor_model::{EndPoint, ListenerName};
+use socket2::Socket;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -15,11 +15,12 @@ use crate::config::{ConnectionLimits, NetworkConfig};
 use crate::dispatch::Dispatch;
 use crate::quotas::ConnectionQuotas;
 
-/// Listeners that are bound but not served: connections queue in the kernel until the broker is ready.
+/// Listeners whose addresses are taken: a port in use is known before anything else is done. Connections are refused
+/// until the broker is ready.
 #[derive(Debug)]
 pub struct BoundServer {
     config: NetworkConfig,
-    sockets: Vec<(EndPoint, TcpListener)>,
+    sockets: Vec<(EndPoint, Socket)>,
 }
 
 impl BoundServer {
@@ -35,7 +36,8 @@ impl BoundServer {
 
     /// The ports that were bound; they differ from the configured ones where those are 0.
     pub fn ports(&self) -> HashMap<ListenerName, u16> {
-        let port = |socket: &TcpListener| socket.local_addr().map_or(0, |address| address.port());
+        let address = |socket: &Socket| socket.local_addr().ok()?.as_socket();
+        let port = |socket: &Socket| address(socket).map_or(0, |address| address.port());
         self.sockets.iter().map(|(endpoint, socket)| (endpoint.listener.clone(), port(socket))).collect()
     }
 
@@ -47,7 +49,8 @@ impl BoundServer {
         let (stop, abort) = (CancellationToken::new(), CancellationToken::new());
         for (endpoint, socket) in self.sockets {
             let failed = |source| BindError { endpoint: endpoint.listener.to_string(), source };
-            let socket = tokio::net::TcpListener::from_std(socket).map_err(failed)?;
+            let socket = bind::listen(socket, config.backlog).and_then(tokio::net::TcpListener::from_std);
+            let socket = socket.map_err(failed)?;
             let acceptor = Acceptor {
                 endpoint,
                 config: config.clone(),
