@@ -59,11 +59,7 @@ impl LeaderEpochs {
 
     /// The largest epoch at or below `epoch`, and where the one after it starts; `log_end` for the newest.
     /// `None` for an epoch that is newer than all.
-    pub fn end_offset_for(
-        &self,
-        epoch: LeaderEpoch,
-        log_end: Offset,
-    ) -> Option<(LeaderEpoch, Offset)> {
+    pub fn end_offset_for(&self, epoch: LeaderEpoch, log_end: Offset) -> Option<(LeaderEpoch, Offset)> {
         if self.latest() == Some(epoch) {
             return Some((epoch, log_end));
         }
