@@ -4,5 +4,27 @@
 //! calls one component and shapes the response. What the other crates ask for by trait is supplied here. Handlers hold
 //! no state and no rules; state that belongs to the server as a whole (metadata cache, registration) has its own module.
 
+pub mod api;
+pub mod authorized_operations;
+pub mod auto_topic_creation;
+pub mod background;
+pub mod broker;
+pub mod control_epochs;
+pub mod controlled_shutdown;
+pub mod controller_environment;
+pub mod dispatch;
+pub mod dynamic_config;
+pub mod error_code;
+pub mod features;
+pub mod leader_hint;
+pub mod lifecycle;
+pub mod log_dir_failure;
 pub mod meta_properties;
 pub mod metadata_cache;
+pub mod node_to_controller;
+pub mod registration;
+pub mod replica_environment;
+pub mod request_context;
+pub mod settings;
+pub mod topic_admin;
+pub mod topic_wait;

@@ -1,3 +1,84 @@
-//! `gregor-broker`.
+//! `gregor-broker`: one broker, configured by Kafka's `server.properties`.
 
-fn main() {}
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, ValueEnum};
+use gregor_broker::lifecycle;
+use tracing_subscriber::EnvFilter;
+
+/// Runs one broker of a Kafka cluster that is coordinated by ZooKeeper.
+#[derive(Debug, Parser)]
+#[command(name = "gregor-broker", version)]
+struct Flags {
+    /// Sets a property, over what the file and the environment say; may be repeated
+    #[arg(long = "override", value_name = "KEY=VALUE", action = clap::ArgAction::Append)]
+    overrides: Vec<String>,
+
+    /// How log lines look
+    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    log_format: LogFormat,
+
+    /// Kafka's configuration file
+    #[arg(value_name = "server.properties")]
+    properties: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum LogFormat {
+    /// A line of text per event
+    Text,
+    /// A line of JSON per event
+    Json,
+}
+
+/// What is logged when `RUST_LOG` does not say; the ZooKeeper client tells at `info` what `gregor_zookeeper` tells too.
+const DEFAULT_FILTER: &str = "info,zookeeper_client=warn";
+
+/// Threads that run tasks: the hot paths are short and never block, so more of them buy memory and wake-ups only.
+const WORKER_THREADS_MAX: usize = 4;
+
+fn main() -> ExitCode {
+    let flags = match Flags::try_parse() {
+        Ok(flags) => flags,
+        Err(help) => {
+            // Help and version are asked for; everything else is a mistake, and exits with 1 as Kafka does.
+            let _ = help.print();
+            return if help.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS };
+        }
+    };
+    start_logging(flags.log_format);
+    let threads = std::thread::available_parallelism().map_or(2, usize::from).clamp(2, WORKER_THREADS_MAX);
+    let runtime =
+        match tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => return fail(&format!("cannot start the runtime: {error}")),
+        };
+    match runtime.block_on(lifecycle::run(&flags.properties, &flags.overrides)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&chain(&error)),
+    }
+}
+
+/// The error and its causes, but for those that it has told already.
+fn chain(error: &anyhow::Error) -> String {
+    error.chain().skip(1).fold(error.to_string(), |text, cause| {
+        let cause = cause.to_string();
+        if text.contains(&cause) { text } else { format!("{text}: {cause}") }
+    })
+}
+
+fn fail(message: &str) -> ExitCode {
+    // One line, whatever the message holds.
+    eprintln!("gregor-broker: {}", message.replace('\n', " "));
+    ExitCode::FAILURE
+}
+
+fn start_logging(format: LogFormat) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter);
+    match format {
+        LogFormat::Text => builder.with_ansi(false).init(),
+        LogFormat::Json => builder.json().init(),
+    }
+}

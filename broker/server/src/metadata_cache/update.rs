@@ -147,7 +147,8 @@ fn alive_broker(broker: &UpdateMetadataBroker, version: i16) -> Result<AliveBrok
     Ok(AliveBroker {
         id: BrokerId(broker.id.0),
         endpoints,
-        rack: broker.rack.as_ref().map(|rack| rack.to_string()),
+        // Before version 2 there were no racks.
+        rack: broker.rack.as_ref().filter(|_| version >= 2).map(|rack| rack.to_string()),
     })
 }
 

@@ -1,0 +1,44 @@
+//! What request handlers share: the parts of this broker.
+
+use std::sync::Arc;
+
+use gregor_controller_service::ControllerHandle;
+use gregor_log::LogManager;
+use gregor_model::{BrokerId, ClusterId};
+use gregor_replication::ReplicaManager;
+use parking_lot::Mutex;
+
+use crate::auto_topic_creation::AutoTopicCreation;
+use crate::features::FeatureCache;
+use crate::metadata_cache::MetadataCache;
+use crate::registration::Registration;
+use crate::settings::RequestSettings;
+use crate::topic_admin::TopicAdmin;
+
+/// The parts of this broker. Each guards its own state.
+pub struct Broker {
+    /// `broker.id`, given or generated.
+    pub id: BrokerId,
+    /// The cluster this broker belongs to.
+    pub cluster_id: ClusterId,
+    /// What the configuration says about requests.
+    pub settings: RequestSettings,
+    /// What the controller told.
+    pub metadata: Arc<MetadataCache>,
+    /// Serialises UpdateMetadata.
+    pub metadata_updates: Mutex<()>,
+    /// The logs of this broker; handlers ask them for topics' configuration only.
+    pub logs: Arc<LogManager>,
+    /// The partitions of this broker.
+    pub replicas: Arc<ReplicaManager>,
+    /// The broker epoch.
+    pub registration: Arc<Registration>,
+    /// Topics being created because someone asked for them.
+    pub auto_topic_creation: AutoTopicCreation,
+    /// Creates and deletes topics in ZooKeeper.
+    pub topic_admin: TopicAdmin,
+    /// This broker as controller.
+    pub controller: ControllerHandle,
+    /// The finalized features.
+    pub features: Arc<FeatureCache>,
+}

@@ -1,0 +1,111 @@
+//! The one place where requests find their handlers (`KafkaApis.handle`). What `wire` advertises and what is matched here
+//! are the same APIs; a request of any other never gets this far, and closes its connection if it does.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use gregor_network::{Answer, ClientSoftware, ConnectionContext, Dispatch};
+use gregor_wire::Request;
+use kafka_protocol::messages::{ApiVersionsRequest, RequestKind, ResponseKind};
+
+use crate::api;
+use crate::api::produce::ProduceAnswer;
+use crate::broker::Broker;
+use crate::request_context::RequestContext;
+
+/// Hands requests to the handlers of one broker.
+pub struct Dispatcher {
+    broker: Arc<Broker>,
+}
+
+impl Dispatcher {
+    /// For that broker.
+    pub fn new(broker: Arc<Broker>) -> Dispatcher {
+        Dispatcher { broker }
+    }
+}
+
+#[async_trait]
+impl Dispatch for Dispatcher {
+    async fn dispatch(&self, connection: &ConnectionContext, request: Request) -> Answer {
+        let context = RequestContext {
+            version: request.header.api_version,
+            client_id: request.header.client_id,
+            listener: connection.listener.clone(),
+            client_address: connection.peer.ip(),
+        };
+        if let RequestKind::ApiVersions(request) = &request.body {
+            remember_software(connection, context.version, request);
+        }
+        handle(&self.broker, &context, request.body).await
+    }
+}
+
+async fn handle(broker: &Arc<Broker>, context: &RequestContext, request: RequestKind) -> Answer {
+    let response = match request {
+        RequestKind::Produce(request) => {
+            return match api::produce::handle(broker, context, request).await {
+                ProduceAnswer::Reply(response) => Answer::reply(response),
+                ProduceAnswer::Nothing => Answer::no_reply(),
+                ProduceAnswer::Close => Answer::Close,
+            };
+        }
+        RequestKind::Fetch(request) => return api::fetch::handle(broker, context, request).await,
+        RequestKind::ListOffsets(request) => {
+            ResponseKind::ListOffsets(api::list_offsets::handle(broker, context, &request))
+        }
+        RequestKind::Metadata(request) => {
+            ResponseKind::Metadata(api::metadata::handle(broker, context, request).await)
+        }
+        RequestKind::LeaderAndIsr(request) => {
+            ResponseKind::LeaderAndIsr(api::leader_and_isr::handle(broker, context, request).await)
+        }
+        RequestKind::StopReplica(request) => {
+            ResponseKind::StopReplica(api::stop_replica::handle(broker, context, request).await)
+        }
+        RequestKind::UpdateMetadata(request) => {
+            ResponseKind::UpdateMetadata(api::update_metadata::handle(broker, context, &request))
+        }
+        RequestKind::ControlledShutdown(request) => {
+            ResponseKind::ControlledShutdown(broker.controller.controlled_shutdown(request).await)
+        }
+        RequestKind::ApiVersions(request) => {
+            let features = broker.features.load();
+            ResponseKind::ApiVersions(api::api_versions::handle(
+                context.version,
+                &request,
+                features.as_deref(),
+            ))
+        }
+        RequestKind::CreateTopics(request) => {
+            ResponseKind::CreateTopics(api::create_topics::handle(broker, request).await)
+        }
+        RequestKind::DeleteTopics(request) => {
+            ResponseKind::DeleteTopics(api::delete_topics::handle(broker, context, &request).await)
+        }
+        RequestKind::OffsetForLeaderEpoch(request) => {
+            ResponseKind::OffsetForLeaderEpoch(api::offset_for_leader_epoch::handle(broker, &request))
+        }
+        RequestKind::AlterPartition(request) => {
+            ResponseKind::AlterPartition(broker.controller.alter_partition(request, context.version).await)
+        }
+        RequestKind::DescribeCluster(request) => {
+            ResponseKind::DescribeCluster(api::describe_cluster::handle(broker, context, &request))
+        }
+        RequestKind::AllocateProducerIds(request) => {
+            ResponseKind::AllocateProducerIds(broker.controller.allocate_producer_ids(request).await)
+        }
+        _ => return Answer::Close,
+    };
+    Answer::reply(response)
+}
+
+/// Keeps what a client of version 3 says it is, for logs and metrics (KIP-511).
+fn remember_software(connection: &ConnectionContext, version: i16, request: &ApiVersionsRequest) {
+    if version >= 3 {
+        connection.set_client_software(ClientSoftware {
+            name: request.client_software_name.to_string(),
+            version: request.client_software_version.to_string(),
+        });
+    }
+}

@@ -1,0 +1,249 @@
+//! Starting a broker (`KafkaServer.startup`), in Kafka's order: ZooKeeper, identity, logs, replicas, registration,
+//! controller, configuration changes, listeners. Addresses are bound first, so that a port in use changes nothing.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use gregor_config::BrokerConfig;
+use gregor_controller_service::ControllerService;
+use gregor_log::{LogManager, LogManagerConfig};
+use gregor_model::{ListenerName, Timestamp};
+use gregor_network::{BoundServer, NetworkConfig, Server};
+use gregor_replication::{ReplicaManager, WireLeaders};
+use gregor_wire::client::{ClientOptions, Connect, PlaintextConnect};
+use gregor_zookeeper::store::Store;
+use gregor_zookeeper::{Session, SessionConfig};
+use parking_lot::Mutex;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::identity::{self, Identity};
+use super::open_files;
+use crate::auto_topic_creation::AutoTopicCreation;
+use crate::background;
+use crate::broker::Broker;
+use crate::controller_environment::BrokerAsController;
+use crate::dispatch::Dispatcher;
+use crate::dynamic_config::{self, TopicConfigs};
+use crate::features::{self, FeatureCache};
+use crate::log_dir_failure::{self, LogDirFailures};
+use crate::metadata_cache::MetadataCache;
+use crate::node_to_controller::NodeToController;
+use crate::registration::Registration;
+use crate::replica_environment::BrokerEnvironment;
+use crate::settings::{self, ControlledShutdownSettings};
+use crate::topic_admin::{TopicAdmin, TopicDefaults};
+
+/// A broker that is ready: registered, and every listener accepting.
+pub struct RunningBroker {
+    pub(super) broker: Arc<Broker>,
+    pub(super) server: Server,
+    pub(super) controller: ControllerService,
+    pub(super) session: Session,
+    pub(super) logs: Arc<LogManager>,
+    pub(super) connect: Arc<dyn Connect>,
+    pub(super) inter_broker: ListenerName,
+    pub(super) controlled_shutdown: ControlledShutdownSettings,
+    /// Every task of the server itself; stopped by `stop`.
+    pub(super) tasks: TaskTracker,
+    pub(super) stop: CancellationToken,
+    /// Cancelled when the broker cannot go on.
+    pub(super) failed: CancellationToken,
+}
+
+/// Starts a broker.
+pub async fn start(config: BrokerConfig) -> Result<RunningBroker> {
+    let began = Instant::now();
+    open_files::raise_limit();
+    let bound = BoundServer::bind(NetworkConfig::from_config(&config)?)?;
+    let session = Session::connect(&session_config(&config)?).await?;
+    let store = Store::new(session.clone());
+    let identity = identity::establish(&config, &session).await?;
+    let parts = Parts::build(&config, &identity, &session, &bound).await?;
+    parts.registration.check_addresses(&store).await?;
+    parts.registration.register(&session).await?;
+    let running = parts.run(config, identity, session, bound)?;
+    tracing::info!(
+        broker = %running.broker.id,
+        cluster = %running.broker.cluster_id,
+        epoch = ?running.broker.registration.epoch(),
+        took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+        "broker is ready"
+    );
+    Ok(running)
+}
+
+fn session_config(config: &BrokerConfig) -> Result<SessionConfig> {
+    let zookeeper = &config.zookeeper;
+    // Its presence was checked when the configuration was read.
+    let connect = config.values.opt_string("zookeeper.connect").unwrap_or_default().parse()?;
+    Ok(SessionConfig {
+        session_timeout: zookeeper.session_timeout,
+        connection_timeout: zookeeper.connection_timeout,
+        max_in_flight_requests: zookeeper.max_in_flight_requests,
+        set_acl: zookeeper.set_acl,
+        ..SessionConfig::new(connect)
+    })
+}
+
+/// What is made before the broker registers.
+struct Parts {
+    logs: Arc<LogManager>,
+    failures: tokio::sync::mpsc::Receiver<std::path::PathBuf>,
+    topic_configs: Arc<TopicConfigs>,
+    metadata: Arc<MetadataCache>,
+    registration: Arc<Registration>,
+    replicas: Arc<ReplicaManager>,
+    connect: Arc<dyn Connect>,
+    stop: CancellationToken,
+}
+
+impl Parts {
+    async fn build(
+        config: &BrokerConfig,
+        identity: &Identity,
+        session: &Session,
+        bound: &BoundServer,
+    ) -> Result<Parts> {
+        let store = Store::new(session.clone());
+        let topic_configs = Arc::new(TopicConfigs::new(identity.broker_id, config.values.clone()));
+        let overrides = topic_configs.load(&store).await.context("cannot read the topics' configuration")?;
+        let log_config = settings::log_manager_config(config, identity.offline_dirs.clone());
+        let logs = open_logs(log_config, overrides).await?;
+        let failures = log_dir_failure::listen(&logs);
+        let metadata = Arc::new(MetadataCache::new());
+        let endpoints = config.listeners.advertised_endpoints(&host_name(), &bound.ports());
+        let rack = config.identity.rack.clone();
+        let registration = Arc::new(Registration::new(identity.broker_id, endpoints, rack));
+        let connect: Arc<dyn Connect> = Arc::new(PlaintextConnect::new(client_options(config)));
+        let stop = CancellationToken::new();
+        let environment = BrokerEnvironment {
+            metadata: metadata.clone(),
+            registration: registration.clone(),
+            topics: topic_configs.clone(),
+            listener: config.listeners.inter_broker.clone(),
+        };
+        let authority = NodeToController::new(
+            "alter-partition",
+            identity.broker_id,
+            settings::control_listener(config),
+            metadata.clone(),
+            connect.clone(),
+            stop.clone(),
+        );
+        let replicas = ReplicaManager::new(
+            settings::replication_config(&config.values, identity.broker_id),
+            logs.clone(),
+            Arc::new(authority),
+            Arc::new(WireLeaders::new(connect.clone())),
+            Arc::new(environment),
+        );
+        Ok(Parts { logs, failures, topic_configs, metadata, registration, replicas, connect, stop })
+    }
+
+    /// Starts every task and opens the listeners; the broker is registered already.
+    fn run(
+        self,
+        config: BrokerConfig,
+        identity: Identity,
+        session: Session,
+        bound: BoundServer,
+    ) -> Result<RunningBroker> {
+        let tasks = TaskTracker::new();
+        let failed = CancellationToken::new();
+        let features = Arc::new(FeatureCache::default());
+        let settings = settings::request_settings(&config.values);
+        let defaults = TopicDefaults {
+            partitions: settings.num_partitions,
+            replication_factor: settings.default_replication_factor,
+        };
+        let store = Store::new(session.clone());
+        let environment = BrokerAsController {
+            registration: self.registration.clone(),
+            values: config.values.clone(),
+            features: features.clone(),
+        };
+        let (controller, handle) = ControllerService::start(
+            settings::controller_settings(&config, identity.broker_id),
+            &session,
+            self.connect.clone(),
+            Arc::new(environment),
+        );
+        let broker = Arc::new(Broker {
+            id: identity.broker_id,
+            cluster_id: identity.cluster_id,
+            settings,
+            metadata: self.metadata,
+            metadata_updates: Mutex::new(()),
+            logs: self.logs.clone(),
+            replicas: self.replicas.clone(),
+            registration: self.registration,
+            auto_topic_creation: AutoTopicCreation::default(),
+            topic_admin: TopicAdmin::new(store.clone(), config.values.clone(), defaults),
+            controller: handle,
+            features: features.clone(),
+        });
+        self.replicas.start();
+        background::start(&tasks, &self.stop, &self.logs, settings::log_schedule(&config.values));
+        tasks.spawn(features::follow(session.clone(), features, self.stop.clone()));
+        tasks.spawn(dynamic_config::follow(
+            session.clone(),
+            self.topic_configs,
+            self.logs.clone(),
+            self.stop.clone(),
+        ));
+        let failures =
+            LogDirFailures { id: broker.id, logs: self.logs.clone(), replicas: self.replicas, store };
+        tasks.spawn(watch_log_dirs(failures, self.failures, self.stop.clone(), failed.clone()));
+        let server = bound.start(Arc::new(Dispatcher::new(broker.clone())))?;
+        Ok(RunningBroker {
+            broker,
+            server,
+            controller,
+            session,
+            logs: self.logs,
+            connect: self.connect,
+            inter_broker: config.listeners.inter_broker.clone(),
+            controlled_shutdown: settings::controlled_shutdown_settings(&config.values),
+            tasks,
+            stop: self.stop,
+            failed,
+        })
+    }
+}
+
+async fn watch_log_dirs(
+    failures: LogDirFailures,
+    queue: tokio::sync::mpsc::Receiver<std::path::PathBuf>,
+    stop: CancellationToken,
+    failed: CancellationToken,
+) {
+    if failures.handle(queue, stop).await {
+        failed.cancel();
+    }
+}
+
+async fn open_logs(
+    config: LogManagerConfig,
+    overrides: std::collections::HashMap<gregor_model::TopicName, gregor_log::LogConfig>,
+) -> Result<Arc<LogManager>> {
+    let opened =
+        tokio::task::spawn_blocking(move || LogManager::open(config, overrides, Timestamp::now())).await?;
+    Ok(Arc::new(opened?))
+}
+
+/// How this broker behaves as a client of others.
+fn client_options(config: &BrokerConfig) -> ClientOptions {
+    let timeout = |name: &str| Duration::from_millis(u64::try_from(config.values.i32(name)).unwrap_or(0));
+    ClientOptions {
+        connect_timeout: timeout("controller.socket.timeout.ms"),
+        request_timeout: timeout("controller.socket.timeout.ms"),
+        ..ClientOptions::default()
+    }
+}
+
+/// This machine's name, for listeners without a host.
+fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}

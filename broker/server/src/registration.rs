@@ -1,0 +1,115 @@
+//! This broker's registration in ZooKeeper: what it says, which epoch it has, and how it is renewed.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use gregor_model::{BrokerEpoch, BrokerId, EndPoint, Timestamp};
+use gregor_zookeeper::registration::{RegisterError, register_broker};
+use gregor_zookeeper::schema::broker::BrokerRegistration;
+use gregor_zookeeper::store::{RegisteredBroker, Store};
+use gregor_zookeeper::{Session, SessionId};
+use parking_lot::Mutex;
+
+/// The registration of this broker. Its epoch is read by every sender of a request between brokers; it is registered
+/// at start and again by the controller service whenever a session was replaced.
+#[derive(Debug)]
+pub struct Registration {
+    id: BrokerId,
+    content: BrokerRegistration,
+    epoch: AtomicI64,
+    session: Mutex<Option<SessionId>>,
+}
+
+/// Another live broker advertises an address of ours.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("configured end point {host}:{port} in advertised.listeners is already registered by broker {other}")]
+pub struct AddressTaken {
+    host: String,
+    port: u16,
+    other: BrokerId,
+}
+
+impl Registration {
+    /// What will be registered; nothing is yet.
+    pub fn new(id: BrokerId, endpoints: Vec<EndPoint>, rack: Option<String>) -> Registration {
+        Registration {
+            id,
+            content: BrokerRegistration { endpoints, rack, jmx_port: -1, features: Default::default() },
+            epoch: AtomicI64::new(-1),
+            session: Mutex::new(None),
+        }
+    }
+
+    /// The epoch of the current registration; after the session expired, of the last one.
+    pub fn epoch(&self) -> Option<BrokerEpoch> {
+        BrokerEpoch::from_wire(self.epoch.load(Ordering::Acquire))
+    }
+
+    /// Whether no other broker advertises an address of ours (`KafkaServer.createBrokerInfo`).
+    pub async fn check_addresses(&self, store: &Store) -> anyhow::Result<()> {
+        let brokers = store.brokers().await?;
+        Ok(check_addresses(self.id, &self.content.endpoints, &brokers)?)
+    }
+
+    /// Registers under the present session; what is left of the session before is removed.
+    pub async fn register(&self, session: &Session) -> Result<BrokerEpoch, RegisterError> {
+        let previous = *self.session.lock();
+        let registered = register_broker(session, self.id, &self.content, previous, Timestamp::now()).await?;
+        *self.session.lock() = Some(registered.session);
+        self.epoch.store(registered.epoch.0, Ordering::Release);
+        Ok(registered.epoch)
+    }
+}
+
+fn check_addresses(
+    id: BrokerId,
+    endpoints: &[EndPoint],
+    brokers: &[RegisteredBroker],
+) -> Result<(), AddressTaken> {
+    for other in brokers.iter().filter(|other| other.id != id) {
+        let taken = endpoints.iter().find(|ours| {
+            let same = |theirs: &EndPoint| theirs.host == ours.host && theirs.port == ours.port;
+            other.registration.endpoints.iter().any(same)
+        });
+        if let Some(ours) = taken {
+            return Err(AddressTaken { host: ours.host.clone(), port: ours.port, other: other.id });
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use gregor_model::{ListenerName, SecurityProtocol};
+
+    use super::*;
+
+    fn endpoint(host: &str, port: u16) -> EndPoint {
+        EndPoint {
+            listener: ListenerName::new("PLAINTEXT"),
+            protocol: SecurityProtocol::Plaintext,
+            host: host.to_owned(),
+            port,
+        }
+    }
+
+    fn broker(id: i32, host: &str, port: u16) -> RegisteredBroker {
+        RegisteredBroker {
+            id: BrokerId(id),
+            epoch: BrokerEpoch(1),
+            registration: Registration::new(BrokerId(id), vec![endpoint(host, port)], None).content,
+        }
+    }
+
+    #[test]
+    fn addresses_are_exclusive() {
+        #[track_caller]
+        fn check(others: &[RegisteredBroker], expected: bool) {
+            let ours = [endpoint("a", 1), endpoint("a", 2)];
+            assert_eq!(check_addresses(BrokerId(1), &ours, others).is_ok(), expected);
+        }
+        check(&[], true);
+        check(&[broker(2, "a", 3), broker(3, "b", 1)], true);
+        check(&[broker(2, "a", 2)], false);
+        check(&[broker(1, "a", 2)], true);
+    }
+}
