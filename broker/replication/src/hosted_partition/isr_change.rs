@@ -33,14 +33,21 @@ impl HostedPartition {
         }
     }
 
-    /// Drops lagging replicas from the ISR: asks the controller to.
-    pub(crate) fn shrink_isr(&self, cx: &Shared, now: Timestamp) {
+    /// Drops lagging replicas from the ISR: asks the controller to. Also looks whether the high watermark may move: a replica that
+    /// was about to join and died holds it back no longer, and no fetch or append of others may ever say so.
+    pub(crate) fn check_followers(&self, cx: &Shared, now: Timestamp) {
         let state = self.state.read();
         let Ok((log, leader)) = state.leading(&self.partition) else { return };
         let mut leader = leader.lock();
+        let log_end = log.log_end_offset();
         let lag_max = cx.config.replica_lag_time_max_ms;
-        if let Some(proposal) = leader.propose_shrink(log.log_end_offset(), lag_max, &cx.followers(now)) {
+        if let Some(proposal) = leader.propose_shrink(log_end, lag_max, &cx.followers(now)) {
             self.submit_isr_change(cx, log, &mut leader, proposal);
+        }
+        if log.high_watermark() < log_end {
+            let moved = Self::advance_high_watermark(cx, log, &leader, now);
+            drop(leader);
+            self.wake_high_watermark(log, moved);
         }
     }
 
@@ -55,17 +62,18 @@ impl HostedPartition {
             tracing::warn!(partition = %self.partition, isr = ?change.proposal.isr, %refusal, "the ISR change was refused");
         }
         match reaction {
-            IsrReaction::Committed => {
+            // Going back releases the high watermark from the replica that did not join.
+            IsrReaction::Committed | IsrReaction::Reverted => {
                 tracing::info!(
                     partition = %self.partition, isr = ?leader.isr().members(),
-                    partition_epoch = %leader.partition_epoch(), "ISR changed"
+                    partition_epoch = %leader.partition_epoch(), "the ISR is settled"
                 );
                 let moved = Self::advance_high_watermark(cx, log, &leader, now);
                 drop(leader);
                 self.wake_high_watermark(log, moved);
             }
             IsrReaction::Resubmit(proposal) => self.submit_isr_change(cx, log, &mut leader, proposal),
-            IsrReaction::Reverted | IsrReaction::AwaitLeaderAndIsr | IsrReaction::Stale => {}
+            IsrReaction::AwaitLeaderAndIsr | IsrReaction::Stale => {}
         }
     }
 }

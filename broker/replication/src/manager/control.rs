@@ -8,7 +8,7 @@ use super::{ReplicaManager, StaleControllerEpoch};
 use crate::partition::control_rules::ControlRefusal;
 
 /// At most so many threads create or delete logs for one request.
-const THREADS_MAX: usize = 8;
+const THREADS_MAX: usize = 16;
 
 /// With fewer partitions per thread than this, starting a thread costs more than it saves.
 const PARTITIONS_PER_THREAD: usize = 16;

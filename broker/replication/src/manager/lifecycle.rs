@@ -34,7 +34,7 @@ impl ReplicaManager {
     /// Proposes to drop lagging replicas from the ISRs of all partitions led here (`maybeShrinkIsr`).
     pub fn shrink_isrs(&self, now: Timestamp) {
         for hosted in self.partitions.all_online() {
-            hosted.shrink_isr(&self.shared, now);
+            hosted.check_followers(&self.shared, now);
         }
     }
 

@@ -48,6 +48,8 @@ pub struct World {
     controller: Mutex<HashMap<TopicPartition, State>>,
     /// The controller does not answer.
     pub controller_silent: Mutex<bool>,
+    /// The controller calls these ineligible for any ISR.
+    pub refuse_joining: Mutex<HashSet<i32>>,
     /// Added to the wall clock of each broker, in milliseconds.
     pub clock_ahead_ms: Mutex<HashMap<i32, i64>>,
     /// How many AlterPartition requests came, and how many partitions were in them.
@@ -59,8 +61,10 @@ pub struct World {
 pub struct Broker {
     pub manager: Arc<ReplicaManager>,
     pub logs: Arc<LogManager>,
+    config: ReplicationConfig,
+    log: LogConfig,
     world: Arc<World>,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 struct Environment {
@@ -88,20 +92,24 @@ impl World {
         log: LogConfig,
         change: impl FnOnce(&mut ReplicationConfig),
     ) -> Broker {
-        let dir = tempfile::tempdir().unwrap();
-        let config = LogManagerConfig {
-            log_dirs: vec![dir.path().join("logs")],
-            defaults: log,
-            ..LogManagerConfig::default()
-        };
-        let logs = Arc::new(LogManager::open(config, HashMap::new(), Timestamp::now()).unwrap());
         let mut config = ReplicationConfig::new(BrokerId(id));
         config.replica_fetch_wait_max_ms = 50;
         config.replica_fetch_backoff_ms = 20;
         change(&mut config);
+        self.start(config, log, tempfile::tempdir().unwrap())
+    }
+
+    fn start(self: &Arc<World>, config: ReplicationConfig, log: LogConfig, dir: tempfile::TempDir) -> Broker {
+        let id = config.broker_id.0;
+        let log_config = LogManagerConfig {
+            log_dirs: vec![dir.path().join("logs")],
+            defaults: log.clone(),
+            ..LogManagerConfig::default()
+        };
+        let logs = Arc::new(LogManager::open(log_config, HashMap::new(), Timestamp::now()).unwrap());
         let environment = Arc::new(Environment { id, world: Arc::clone(self) });
         let manager = ReplicaManager::new(
-            config,
+            config.clone(),
             Arc::clone(&logs),
             Arc::clone(&environment) as _,
             Arc::clone(&environment) as _,
@@ -109,7 +117,7 @@ impl World {
         );
         manager.start();
         self.managers.lock().insert(id, Arc::downgrade(&manager));
-        Broker { manager, logs, world: Arc::clone(self), _dir: dir }
+        Broker { manager, logs, config, log, world: Arc::clone(self), dir }
     }
 
     pub fn broker(self: &Arc<World>, id: i32) -> Broker {
@@ -244,6 +252,19 @@ impl Broker {
         self.manager.fetch(params, vec![(partition(index), wanted(from))]).await.remove(0).1
     }
 
+    /// Stops the broker cleanly and starts it on the same directory.
+    pub async fn restart(self) -> Broker {
+        self.manager.shutdown().await;
+        self.logs.shutdown(Timestamp::now()).unwrap();
+        let Broker { manager, logs, config, log, world, dir } = self;
+        drop((manager, logs));
+        world.start(config, log, dir)
+    }
+
+    pub fn log_dir(&self) -> std::path::PathBuf {
+        self.dir.path().join("logs")
+    }
+
     pub fn log_end(&self, index: i32) -> i64 {
         self.logs.log(&partition(index)).map_or(-1, |log| log.log_end_offset().0)
     }
@@ -354,7 +375,9 @@ impl IsrAuthority for Environment {
                 let mut data = alter_partition_response::PartitionData::default()
                     .with_partition_index(asked.partition_index)
                     .with_leader_id(messages::BrokerId(self.id));
+                let ineligible = |id: &messages::BrokerId| self.world.refuse_joining.lock().contains(&id.0);
                 match controller.get_mut(&key) {
+                    Some(_) if asked.new_isr.iter().any(ineligible) => data.error_code = 107,
                     Some(state) if state.leader_epoch > asked.leader_epoch => data.error_code = 74,
                     Some(state) if state.partition_epoch > asked.partition_epoch => data.error_code = 95,
                     Some(state) => {

@@ -116,3 +116,25 @@ async fn a_leader_that_stood_still_blames_nobody() {
     eventually("the followers catch up", || leader.high_watermark(0) == 2).await;
     assert!(world.isr_requests.lock().is_empty(), "no change was even proposed");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_that_died_on_its_way_into_the_isr_does_not_hold_up_producers() {
+    let world = World::new();
+    let [leader, joiner] = [1, 2].map(|id| world.broker_with(id, LogConfig::default(), short_lag));
+    *world.controller_silent.lock() = true;
+    let states = [state(0, 1, 0, &[1], &[1, 2])];
+    leader.apply(&states).await;
+    joiner.apply(&states).await;
+    leader.produce(0, &["a"], RequiredAcks::All, 10_000).await.unwrap();
+    // It has all and is proposed; then it dies, and the controller will not have it.
+    eventually("it is there", || joiner.log_end(0) == 1).await;
+    world.dead.lock().insert(2);
+    let wait = leader.produce(0, &["b"], RequiredAcks::All, 20_000);
+    let refuse = async {
+        world.refuse_joining.lock().insert(2);
+        *world.controller_silent.lock() = false;
+    };
+    let (produced, ()) = tokio::join!(wait, refuse);
+    produced.unwrap();
+    assert_eq!(leader.isr(0), [1]);
+}

@@ -10,3 +10,4 @@ mod fetching;
 mod harness;
 mod isr;
 mod quotas;
+mod restart;
