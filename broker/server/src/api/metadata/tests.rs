@@ -51,7 +51,7 @@ fn request(names: Option<&[&str]>, version: i16) -> MetadataRequest {
     let topics = if version == 0 { topics.or(Some(Vec::new())) } else { topics };
     MetadataRequest::default()
         .with_topics(topics)
-        .with_include_cluster_authorized_operations(version >= 8 && version <= 10)
+        .with_include_cluster_authorized_operations((8..=10).contains(&version))
         .with_include_topic_authorized_operations(version >= 8)
 }
 
