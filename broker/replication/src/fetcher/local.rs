@@ -16,6 +16,8 @@ pub(super) enum Consequence {
     Drop,
     /// What came cannot be appended; ask again after the back-off.
     Delay,
+    /// The log end moved under the fetch: go on from where it is.
+    Resume,
     /// The log cannot follow until the next term.
     Fail,
 }
@@ -25,10 +27,8 @@ pub(super) fn consequence(error: &FollowerError) -> Consequence {
     match error {
         FollowerError::Superseded => Consequence::Drop,
         FollowerError::Append(AppendError::Corrupt(_)) => Consequence::Delay,
-        FollowerError::UnexpectedLogEnd { .. }
-        | FollowerError::Append(_)
-        | FollowerError::Read(_)
-        | FollowerError::Storage(_) => Consequence::Fail,
+        FollowerError::UnexpectedLogEnd { .. } => Consequence::Resume,
+        FollowerError::Append(_) | FollowerError::Read(_) | FollowerError::Storage(_) => Consequence::Fail,
     }
 }
 

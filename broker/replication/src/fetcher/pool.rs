@@ -5,9 +5,11 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
-use gregor_model::{BrokerId, TopicId, TopicName, TopicPartition};
+use gregor_model::{BrokerId, LeaderEpoch, TopicId, TopicName, TopicPartition};
 use parking_lot::Mutex;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -33,25 +35,28 @@ pub(crate) struct FetcherPool {
     cancel: CancellationToken,
     tasks: TaskTracker,
     failed: FailedPartitions,
+    /// `num.replica.fetchers`.
+    fetchers_per_leader: AtomicU32,
     state: Mutex<Assignments>,
 }
 
 #[derive(Default)]
 struct Assignments {
     fetchers: HashMap<FetcherKey, RunningFetcher>,
-    assigned: HashMap<TopicPartition, FetcherKey>,
+    assigned: HashMap<TopicPartition, (FetcherKey, LeaderEpoch)>,
 }
 
 struct RunningFetcher {
     mailbox: Arc<Mailbox>,
     cancel: CancellationToken,
+    task: JoinHandle<()>,
     partitions: usize,
 }
 
 impl Assignments {
     /// Takes a partition from whoever has it; returns that fetcher.
     fn unassign(&mut self, partition: &TopicPartition) -> Option<FetcherKey> {
-        let key = self.assigned.remove(partition)?;
+        let (key, _) = self.assigned.remove(partition)?;
         if let Some(fetcher) = self.fetchers.get_mut(&key) {
             fetcher.partitions -= 1;
         }
@@ -69,7 +74,8 @@ impl FetcherPool {
         tasks: TaskTracker,
     ) -> FetcherPool {
         let (failed, state) = (FailedPartitions::default(), Mutex::default());
-        FetcherPool { shared, partitions, leaders, cancel, tasks, failed, state }
+        let fetchers_per_leader = AtomicU32::new(shared.config.num_replica_fetchers);
+        FetcherPool { shared, partitions, leaders, cancel, tasks, failed, fetchers_per_leader, state }
     }
 
     /// Starts to fetch partitions; one that another fetcher has moves over. Call it in a Tokio runtime.
@@ -79,9 +85,10 @@ impl FetcherPool {
             return;
         }
         let mut posts: HashMap<FetcherKey, Vec<(TopicPartition, Command)>> = HashMap::new();
+        let fetchers = self.fetchers_per_leader.load(Ordering::Relaxed);
         for start in starts {
             let partition = start.partition.clone();
-            let key = (start.leader, fetcher_id(&partition, self.shared.config.num_replica_fetchers));
+            let key = (start.leader, fetcher_id(&partition, fetchers));
             self.failed.lock().remove(&partition);
             if let Some(former) = state.unassign(&partition)
                 && former != key
@@ -90,7 +97,7 @@ impl FetcherPool {
             }
             let fetcher = state.fetchers.entry(key).or_insert_with(|| self.spawn(key));
             fetcher.partitions += 1;
-            state.assigned.insert(partition.clone(), key);
+            state.assigned.insert(partition.clone(), (key, start.leader_epoch));
             posts.entry(key).or_default().push((partition, Command::Start(start)));
         }
         for (key, commands) in posts {
@@ -120,7 +127,7 @@ impl FetcherPool {
     /// Tells the partition's fetcher that its topic got an id, or that the controller does not know ids.
     pub(crate) fn set_topic_id(&self, partition: &TopicPartition, topic_id: Option<TopicId>) {
         let state = self.state.lock();
-        if let Some(fetcher) = state.assigned.get(partition).and_then(|key| state.fetchers.get(key)) {
+        if let Some(fetcher) = state.assigned.get(partition).and_then(|(key, _)| state.fetchers.get(key)) {
             fetcher.mailbox.post([(partition.clone(), Command::SetTopicId(topic_id))]);
         }
     }
@@ -138,6 +145,25 @@ impl FetcherPool {
     /// How many partitions were given up until their next term.
     pub(crate) fn failed_partitions(&self) -> usize {
         self.failed.lock().len()
+    }
+
+    /// Changes `num.replica.fetchers`: stops all fetchers, waits for each to end, so that no partition is ever in two, and
+    /// returns what they had, with its leader and term, to be added again. Call it on a blocking thread of a Tokio runtime.
+    pub(crate) fn resize(&self, fetchers: u32) -> Vec<(TopicPartition, BrokerId, LeaderEpoch)> {
+        let Assignments { fetchers: running, assigned } = std::mem::take(&mut *self.state.lock());
+        self.fetchers_per_leader.store(fetchers, Ordering::Relaxed);
+        for fetcher in running.values() {
+            fetcher.cancel.cancel();
+        }
+        let runtime = tokio::runtime::Handle::current();
+        for fetcher in running.into_values() {
+            if let Err(error) = runtime.block_on(fetcher.task) {
+                tracing::error!(%error, "a fetcher failed");
+            }
+        }
+        let failed = self.failed.lock();
+        let assigned = assigned.into_iter().filter(|(partition, _)| !failed.contains(partition));
+        assigned.map(|(partition, ((leader, _), term))| (partition, leader, term)).collect()
     }
 
     fn spawn(&self, key: FetcherKey) -> RunningFetcher {
@@ -161,8 +187,8 @@ impl FetcherPool {
             names: TopicNames::default(),
             connection: None,
         };
-        self.tasks.spawn(fetcher.run(cancel.clone()));
-        RunningFetcher { mailbox, cancel, partitions: 0 }
+        let task = self.tasks.spawn(fetcher.run(cancel.clone()));
+        RunningFetcher { mailbox, cancel, task, partitions: 0 }
     }
 }
 

@@ -351,6 +351,13 @@ impl Fetcher {
     fn step_failed(&mut self, partition: &TopicPartition, error: &FollowerError, now: Timestamp) {
         match consequence(error) {
             Consequence::Drop => self.machine.stop(partition),
+            Consequence::Resume => {
+                tracing::warn!(%partition, %error, "fetching goes on from the log end");
+                let Some(term) = self.machine.get(partition).map(|state| state.leader_epoch) else { return };
+                if let Some(log) = self.replicas.log(partition, term) {
+                    self.restarted(partition, term, log.log_end_offset());
+                }
+            }
             Consequence::Delay => {
                 tracing::error!(%partition, %error, leader = %self.leader, "cannot append what the leader sent, will ask again");
                 self.machine.delay(partition, now);

@@ -79,3 +79,76 @@ mod tests {
         check(3, -1, 12, true);
     }
 }
+
+#[cfg(test)]
+mod histories {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A log as the epochs of its records.
+    type Log = Vec<i32>;
+
+    fn end_of_epoch(log: &Log, epoch: i32) -> Option<(LeaderEpoch, Offset)> {
+        let offset = |at: usize| Offset(i64::try_from(at).unwrap());
+        if log.last() == Some(&epoch) {
+            return Some((LeaderEpoch(epoch), offset(log.len())));
+        }
+        let next = log.iter().position(|e| *e > epoch)?;
+        let found = log[..next].last().copied().unwrap_or(epoch);
+        Some((LeaderEpoch(found), offset(next)))
+    }
+
+    /// What a follower does until it may fetch: asks where its last epoch ends at the leader, truncates, asks again.
+    fn meet(follower: &mut Log, leader: &Log, leader_epoch: i32) -> usize {
+        for round in 1.. {
+            let Some(last) = follower.last().copied() else { return round };
+            // A leader knows its own term even before its first record.
+            let found = match end_of_epoch(leader, last) {
+                Some(found) => Some(found),
+                None if last < leader_epoch => {
+                    let found = leader.last().copied().unwrap_or(last);
+                    Some((LeaderEpoch(found), Offset(i64::try_from(leader.len()).unwrap())))
+                }
+                None => None,
+            };
+            let answer =
+                EpochEnd { epoch: found.map(|(epoch, _)| epoch), end_offset: found.map(|(_, end)| end) };
+            let log_end = Offset(i64::try_from(follower.len()).unwrap());
+            let truncation = decide(answer, Offset(0), log_end, |epoch| end_of_epoch(follower, epoch.0));
+            follower.truncate(usize::try_from(truncation.offset.0).unwrap());
+            if truncation.complete {
+                return round;
+            }
+        }
+        unreachable!()
+    }
+
+    proptest! {
+        /// Terms alternate at random between replicas; each leader appends, each follower takes part of it after meeting. Whatever
+        /// happened before, a follower that has met its leader is a prefix of it, and nothing they shared is lost.
+        #[test]
+        fn a_follower_that_met_its_leader_is_a_prefix_of_it(
+            terms in prop::collection::vec((0..3_usize, 0..4_usize, 0..3_usize, 0..6_usize), 1..30)
+        ) {
+            let mut logs: [Log; 3] = Default::default();
+            for (term, (leader, appended, follower, taken)) in terms.into_iter().enumerate() {
+                let epoch = i32::try_from(term).unwrap();
+                logs[leader].extend(std::iter::repeat_n(epoch, appended));
+                if follower == leader {
+                    continue;
+                }
+                let leading = logs[leader].clone();
+                let shared = logs[follower].iter().zip(&leading).take_while(|(a, b)| a == b).count();
+                let epochs_before = logs[follower].len() + 2;
+                let rounds = meet(&mut logs[follower], &leading, epoch);
+                prop_assert!(rounds <= epochs_before);
+                let met = logs[follower].len();
+                prop_assert!(leading.starts_with(&logs[follower]), "{:?} is no prefix of {:?}", logs[follower], leading);
+                prop_assert_eq!(met, shared, "what was shared stays");
+                let upto = (met + taken).min(leading.len());
+                logs[follower] = leading[..upto].to_vec();
+            }
+        }
+    }
+}

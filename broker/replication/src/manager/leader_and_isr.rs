@@ -162,7 +162,11 @@ impl ReplicaManager {
             match result {
                 Ok(Some(log)) => {
                     roles.followers.push(role(change.named));
-                    starts.extend(self.fetch_start(change.named, &log));
+                    let decision = &change.named.decision;
+                    let term = decision.leadership.leader_epoch;
+                    starts.extend(decision.leader.map(|leader| {
+                        self.fetch_start(&change.named.partition, decision.topic_id, leader, term, &log)
+                    }));
                 }
                 Ok(None) => {}
                 Err(error) => codes[change.at] = self.log_failed(&change.named.partition, &error),
@@ -172,21 +176,21 @@ impl ReplicaManager {
     }
 
     /// Where to fetch from: the log's end when its epochs tell where it parts from the leader's, else what is known to be committed.
-    fn fetch_start(&self, named: &Named, log: &PartitionLog) -> Option<FetchStart> {
+    pub(super) fn fetch_start(
+        &self,
+        partition: &TopicPartition,
+        topic_id: Option<TopicId>,
+        leader: BrokerId,
+        leader_epoch: LeaderEpoch,
+        log: &PartitionLog,
+    ) -> FetchStart {
         let truncates_on_fetch = self.shared.config.protocol.truncates_on_fetch();
         let last_epoch = log.latest_epoch();
         let offset = match last_epoch {
             Some(_) if truncates_on_fetch => log.log_end_offset(),
             _ => log.high_watermark(),
         };
-        Some(FetchStart {
-            partition: named.partition.clone(),
-            topic_id: named.decision.topic_id,
-            leader: named.decision.leader?,
-            leader_epoch: named.decision.leadership.leader_epoch,
-            offset,
-            last_epoch,
-        })
+        FetchStart { partition: partition.clone(), topic_id, leader, leader_epoch, offset, last_epoch }
     }
 
     fn log_failed(&self, partition: &TopicPartition, error: &LogError) -> i16 {

@@ -45,6 +45,26 @@ impl ReplicaManager {
         }
     }
 
+    /// Changes `num.replica.fetchers`: fetching stops for a moment and goes on with as many fetchers per leader.
+    pub async fn set_num_replica_fetchers(self: &Arc<Self>, fetchers: u32) {
+        let manager = Arc::clone(self);
+        let resized = tokio::task::spawn_blocking(move || {
+            // No role changes meanwhile: what the fetchers had is what the new ones get.
+            let control = manager.control.lock();
+            let starts = manager.fetchers.resize(fetchers.max(1)).into_iter().filter_map(
+                |(partition, leader, term)| {
+                    let log = manager.partitions.online(&partition)?.follower_log(term)?;
+                    Some(manager.fetch_start(&partition, log.topic_id(), leader, term, &log))
+                },
+            );
+            manager.fetchers.add(starts.collect());
+            drop(control);
+        });
+        if let Err(error) = resized.await {
+            tracing::error!(%error, "cannot change the number of fetchers");
+        }
+    }
+
     /// A log directory failed: its partitions go offline and their fetchers stop. What lay there is returned, so that the controller can be told.
     pub fn handle_log_dir_failure(&self, dir: &Path) -> Option<FailedDir> {
         let control = self.control.lock();

@@ -33,3 +33,30 @@ async fn a_thousand_partitions_change_leaders() {
     eventually("the old leader follows", || first.log_end(77) == 2 && first.log_end(999) == 1).await;
     assert_eq!(second.manager.statuses().iter().filter(|status| status.is_leader).count(), 1_000);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_number_of_fetchers_changes_under_load() {
+    let world = World::new();
+    let (leader, follower) = (world.broker(1), world.broker(2));
+    let states: Vec<_> = (0..20).map(|index| state(index, 1, 0, &[1, 2], &[1, 2])).collect();
+    leader.apply(&states).await;
+    follower.apply(&states).await;
+    let load = async {
+        for round in 0..10 {
+            for index in 0..20 {
+                let value = format!("{round}");
+                leader.produce(index, &[&value], RequiredAcks::All, 20_000).await.unwrap();
+            }
+        }
+    };
+    let resize = async {
+        for fetchers in [4, 2, 7, 1] {
+            follower.manager.set_num_replica_fetchers(fetchers).await;
+        }
+    };
+    tokio::join!(load, resize);
+    assert_eq!(follower.manager.failed_partitions(), 0);
+    for index in 0..20 {
+        assert_eq!(leader.bytes(index), follower.bytes(index));
+    }
+}
