@@ -2,7 +2,9 @@
 //!
 //! A follower leaves the ISR when it has not caught up for `replica.lag.time.max.ms`. While this broker itself stands still (paused,
 //! starved, its disk stalled under a read) followers cannot fetch, and blaming them would shrink every ISR at once when
-//! it wakes. So the lag is counted in the follower's own time, which does not run while we are the one who keeps it waiting.
+//! it wakes. So the lag is counted in the follower's own time, which does not run while we are the one who keeps it waiting:
+//! while its fetch is being served, and for all followers while this process did not run or one of its appends hangs
+//! (a hanging write holds a worker thread, and with it whatever else that thread should have done).
 //! Pure but for its mutex. Invariant: no clock ever goes back.
 
 use std::collections::HashMap;
@@ -16,12 +18,12 @@ pub const HEARTBEAT_MS: i64 = 500;
 /// A longer gap than this, in milliseconds, between observations means that this process did not run; it counts as one heartbeat.
 const GAP_MAX_MS: i64 = 2 * HEARTBEAT_MS;
 
-/// Serving a fetch may take this long, in milliseconds, before the follower's clock is stopped.
-const SERVICE_GRACE_MS: i64 = 500;
+/// Serving a fetch, or an append, may take this long, in milliseconds, before it counts as a stall.
+const STALL_GRACE_MS: i64 = 500;
 
-/// For one fetch the clock is stopped for at most this long, in milliseconds: a disk that never answers must not keep dead
+/// One fetch or append stops clocks for at most this long, in milliseconds: a disk that never answers must not keep dead
 /// followers in the ISRs of the other disks for ever.
-const SERVICE_CREDIT_MAX_MS: i64 = 120_000;
+const STALL_CREDIT_MAX_MS: i64 = 120_000;
 
 /// The clocks of all followers.
 #[derive(Debug, Default)]
@@ -33,6 +35,8 @@ pub struct FollowerClocks {
 struct Clocks {
     /// The wall clock when last looked at, and the running time of this process then.
     observed: Option<(Timestamp, Timestamp)>,
+    /// When the appends in progress began, by the wall clock.
+    appends: Vec<Timestamp>,
     followers: HashMap<BrokerId, FollowerClock>,
 }
 
@@ -46,25 +50,31 @@ struct FollowerClock {
 }
 
 impl Clocks {
-    /// The running time of this process: the wall clock without the gaps in which we did not run.
+    /// The running time of this process: the wall clock without the gaps in which we did not run, or hung.
     fn observe(&mut self, wall: Timestamp) -> Timestamp {
         let running = match self.observed {
             None => wall,
+            Some((_, running)) if self.append_hangs(wall) => running,
             Some((last_wall, running)) if wall - last_wall > GAP_MAX_MS => running + HEARTBEAT_MS,
             Some((last_wall, running)) => running + (wall - last_wall).max(0),
         };
         self.observed = Some((wall, running));
         running
     }
+
+    fn append_hangs(&self, wall: Timestamp) -> bool {
+        let hangs = |begun: &Timestamp| (STALL_GRACE_MS..STALL_CREDIT_MAX_MS).contains(&(wall - *begun));
+        self.appends.iter().any(hangs)
+    }
 }
 
 impl FollowerClock {
     fn stall_ms(&self, since: Timestamp, until: Timestamp) -> i64 {
         let served_ms = until - since;
-        if served_ms <= SERVICE_GRACE_MS {
+        if served_ms <= STALL_GRACE_MS {
             return 0;
         }
-        (until - since.max(self.counted_until)).clamp(0, SERVICE_CREDIT_MAX_MS)
+        (until - since.max(self.counted_until)).clamp(0, STALL_CREDIT_MAX_MS)
     }
 }
 
@@ -77,6 +87,22 @@ impl FollowerClocks {
     /// Notes that this process runs. A long time between two calls was a stall of our own.
     pub fn heartbeat(&self, wall: Timestamp) {
         self.state.lock().observe(wall);
+    }
+
+    /// An append to a local log begins.
+    pub fn begin_append(&self, wall: Timestamp) {
+        self.state.lock().appends.push(wall);
+    }
+
+    /// The append that began at `begun` is over.
+    pub fn end_append(&self, begun: Timestamp, wall: Timestamp) {
+        let mut state = self.state.lock();
+        if wall - begun >= STALL_GRACE_MS {
+            state.observe(wall);
+        }
+        if let Some(at) = state.appends.iter().position(|append| *append == begun) {
+            state.appends.swap_remove(at);
+        }
     }
 
     /// A fetch of `follower` arrived and is being served. Hand the answer to [`FollowerClocks::end_service`].
@@ -93,7 +119,7 @@ impl FollowerClocks {
         let running = state.observe(wall);
         let Some(clock) = state.followers.get_mut(&follower) else { return };
         clock.stopped_ms += clock.stall_ms(since, running);
-        if running - since > SERVICE_GRACE_MS {
+        if running - since > STALL_GRACE_MS {
             clock.counted_until = clock.counted_until.max(running);
         }
         if let Some(at) = clock.served_since.iter().position(|begin| *begin == since) {
@@ -157,6 +183,23 @@ mod tests {
     }
 
     #[test]
+    fn while_an_append_hangs_no_time_passes_for_anyone() {
+        let clocks = FollowerClocks::new();
+        run(&clocks, 0, 10_000);
+        clocks.begin_append(Timestamp(10_000));
+        clocks.begin_append(Timestamp(10_000));
+        clocks.end_append(Timestamp(10_000), Timestamp(10_001));
+        run(&clocks, 10_500, 30_000);
+        assert_eq!(clocks.now(FOLLOWER, Timestamp(30_000)), Timestamp(10_000));
+        clocks.end_append(Timestamp(10_000), Timestamp(30_400));
+        assert_eq!(clocks.now(FOLLOWER, Timestamp(30_500)), Timestamp(10_100));
+        clocks.begin_append(Timestamp(30_500));
+        run(&clocks, 31_000, 30_500 + STALL_CREDIT_MAX_MS + 5_000);
+        let now = clocks.now(FOLLOWER, Timestamp(30_500 + STALL_CREDIT_MAX_MS + 5_000));
+        assert!(now >= Timestamp(15_000), "a disk that never answers is not waited for, {now}");
+    }
+
+    #[test]
     fn two_stalled_fetches_count_once() {
         let clocks = FollowerClocks::new();
         run(&clocks, 0, 1_000);
@@ -175,8 +218,8 @@ mod tests {
         let clocks = FollowerClocks::new();
         run(&clocks, 0, 1_000);
         clocks.begin_service(FOLLOWER, Timestamp(1_000));
-        run(&clocks, 1_000, 1_000 + SERVICE_CREDIT_MAX_MS + 10_000);
-        let now = Timestamp(1_000 + SERVICE_CREDIT_MAX_MS + 10_000);
+        run(&clocks, 1_000, 1_000 + STALL_CREDIT_MAX_MS + 10_000);
+        let now = Timestamp(1_000 + STALL_CREDIT_MAX_MS + 10_000);
         assert_eq!(clocks.now(FOLLOWER, now), Timestamp(11_000));
         let back = clocks.now(BrokerId(3), Timestamp(5));
         assert_eq!(back, now, "a clock set back does not go back");

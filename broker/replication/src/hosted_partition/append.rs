@@ -49,9 +49,11 @@ impl HostedPartition {
             }
             leader.leader_epoch()
         };
-        let info = log
-            .append_as_leader(append.records, leader_epoch, append.origin, append.verification, now)
-            .map_err(Arc::new)?;
+        cx.clocks.begin_append(now);
+        let appended =
+            log.append_as_leader(append.records, leader_epoch, append.origin, append.verification, now);
+        cx.clocks.end_append(now, cx.now());
+        let info = appended.map_err(Arc::new)?;
         let moved = Self::advance_high_watermark(cx, log, &leader.lock(), now);
         let wait = match (acks_all, info.last_offset) {
             (Some((wait, index)), Some(last)) => {

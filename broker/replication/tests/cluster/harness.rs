@@ -128,6 +128,19 @@ impl World {
         self.topic_ids.lock().insert(TopicName::new(topic), id);
     }
 
+    /// What the controller has.
+    pub fn state(&self, partition: &TopicPartition) -> State {
+        self.controller.lock()[partition].clone()
+    }
+
+    /// Changes what the controller has, at once for whoever asks.
+    pub fn change(&self, partition: &TopicPartition, change: impl FnOnce(&mut State)) -> State {
+        let mut controller = self.controller.lock();
+        let state = controller.get_mut(partition).unwrap();
+        change(state);
+        state.clone()
+    }
+
     pub fn isr(&self, partition: &TopicPartition) -> Vec<i32> {
         self.controller.lock()[partition].isr.clone()
     }
@@ -223,6 +236,12 @@ impl Broker {
         let (response, changes) = self.manager.become_leader_or_follower(request, 7).await;
         assert!(codes(&response).iter().all(|code| *code == 0), "{response:?}");
         changes
+    }
+
+    /// Sends what the controller decided, whether or not this broker knows better by now.
+    pub async fn announce(&self, state: &State) {
+        let id = self.world.topic_ids.lock().get("t").copied();
+        self.manager.become_leader_or_follower(leader_and_isr(std::slice::from_ref(state), id, 1), 7).await;
     }
 
     pub async fn produce(

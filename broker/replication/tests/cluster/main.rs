@@ -4,6 +4,7 @@
 
 mod acks;
 mod bulk;
+mod chaos;
 mod control;
 mod failover;
 mod fetching;
