@@ -24,7 +24,11 @@ pub(crate) struct CleanerCheckpoint {
 
 impl CleanerCheckpoint {
     /// Up to where the log has been cleaned.
-    pub(crate) fn get(&self, dir: &LogDir, partition: &TopicPartition) -> Result<Option<Offset>, StorageError> {
+    pub(crate) fn get(
+        &self,
+        dir: &LogDir,
+        partition: &TopicPartition,
+    ) -> Result<Option<Offset>, StorageError> {
         let mut offsets = self.offsets.lock();
         Ok(loaded(&mut offsets, dir)?.get(partition).copied())
     }
@@ -76,7 +80,8 @@ impl CleanerCheckpoint {
         if !change(offsets) {
             return Ok(());
         }
-        let mut entries: Vec<_> = offsets.iter().map(|(partition, offset)| (partition.clone(), *offset)).collect();
+        let mut entries: Vec<_> =
+            offsets.iter().map(|(partition, offset)| (partition.clone(), *offset)).collect();
         entries.sort_unstable();
         let content = offsets::format(&entries);
         let path = dir.path().join(NAME);

@@ -66,7 +66,7 @@ mod tests {
 
     #[test]
     fn defaults_are_those_of_the_key_table() {
-        let values = Values::defaults(gregor_config::broker::table());
+        let values = Values::defaults(gregor_config::broker_table());
         assert_eq!(CleanerConfig::from_values(&values), CleanerConfig::default());
     }
 

@@ -4,8 +4,8 @@
 use gregor_model::{Offset, Timestamp};
 use gregor_records::legacy::LegacyBuilder;
 use gregor_records::{
-    BatchBuilder, BatchHeader, BatchOptions, BatchRef, BuildError, Codec, Compression, ControlRecordType, Limits,
-    Magic, Producer, RecordsError, empty_batch,
+    BatchBuilder, BatchHeader, BatchOptions, BatchRef, BuildError, Codec, Compression, ControlRecordType,
+    Limits, Magic, Producer, RecordsError, empty_batch,
 };
 
 use super::offset_map::OffsetMap;
@@ -184,7 +184,11 @@ fn keeps_empty(header: &BatchHeader, verdict: BatchVerdict) -> bool {
     header.magic == Magic::V2 && verdict.when_empty == WhenEmpty::Keep
 }
 
-fn options_of(header: &BatchHeader, compression: Compression, delete_horizon: Option<Timestamp>) -> BatchOptions {
+fn options_of(
+    header: &BatchHeader,
+    compression: Compression,
+    delete_horizon: Option<Timestamp>,
+) -> BatchOptions {
     BatchOptions {
         base_offset: header.base_offset(),
         partition_leader_epoch: header.partition_leader_epoch,

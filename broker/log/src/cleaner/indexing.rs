@@ -33,7 +33,8 @@ pub(super) fn index(
     for at in start..end {
         pace.check()?;
         let Some(segment) = segments.get(at) else { break };
-        let next = segments.get(at + 1).filter(|_| at + 1 < end).map_or(first_uncleanable, |next| next.base());
+        let next =
+            segments.get(at + 1).filter(|_| at + 1 < end).map_or(first_uncleanable, |next| next.base());
         if index_segment(segment, first_dirty, &mut transactions, map, pace, stats)? {
             return Ok(());
         }
@@ -58,10 +59,8 @@ fn index_segment(
     let mut scan = BatchScan::new(segment.log(), first.position, size);
     while let Some(batch) = next_batch(&mut scan, segment, size)? {
         let bytes = batch.size_in_bytes as u64;
-        let full = index_batch(&batch, first_dirty, transactions, map).map_err(|problem| CleanError::Batch {
-            path: segment.path(),
-            offset: batch.base_offset(),
-            problem,
+        let full = index_batch(&batch, first_dirty, transactions, map).map_err(|problem| {
+            CleanError::Batch { path: segment.path(), offset: batch.base_offset(), problem }
         })?;
         stats.map_bytes_read += bytes;
         if full {

@@ -10,21 +10,15 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
-use gregor_model::{Offset, Timestamp, TopicPartition};
+use gregor_model::{Timestamp, TopicPartition};
 use parking_lot::Mutex;
 
-use super::filter::BatchFilter;
-use super::grouping::{GroupFacts, GroupLimits, group_segments};
-use super::indexing::index;
-use super::offset_map::{KeyHash, OffsetMap};
-use super::pace::{Pace, SharedRate};
-use super::rewrite::{Rewrite, legacy_horizon};
-use super::selection::{Cleanable, LogFacts, SegmentFacts, cleanable, filthiest};
-use super::transactions::CleanedTransactions;
+use super::cleaning::{CleaningMeans, clean, look_at};
+use super::offset_map::KeyHash;
+use super::pace::SharedRate;
+use super::selection::{Cleanable, filthiest};
 use super::{CleanError, CleanerConfig, CleanerGauges, CleanerStats};
 use crate::partition_log::CompactionView;
-use crate::segment::Segment;
-use crate::segment_scan::{HeaderScan, ScanError};
 use crate::{LogManager, PartitionLog, StorageError};
 
 /// What one call of [`LogCleaner::clean_once`] did.
@@ -133,7 +127,7 @@ impl LogCleaner {
         gauges.uncleanable_bytes = uncleanable
             .iter()
             .filter_map(|(_, partition)| self.manager.log(partition))
-            .filter_map(|log| self.look_at(&log, now).ok().flatten())
+            .filter_map(|log| look_at(&log, now).ok().flatten())
             .map(|(_, found)| found.cleanable_bytes)
             .sum();
         gauges.time_since_last_run_ms = last_run.map_or(0, |last_run| now - last_run);
@@ -160,7 +154,7 @@ impl LogCleaner {
         state.last_run = Some(now);
         let mut found = Vec::new();
         for log in self.idle_logs(&state) {
-            match self.look_at(&log, now) {
+            match look_at(&log, now) {
                 Ok(None) => {}
                 Ok(Some((view, cleanable))) => found.push(((log, view), cleanable)),
                 // The log is gone, or its directory is: that is told elsewhere.
@@ -181,94 +175,26 @@ impl LogCleaner {
         Some((Reservation { cleaner: self, partition }, log, view, cleanable))
     }
 
-    /// What could be cleaned of a log.
-    fn look_at(
-        &self,
-        log: &PartitionLog,
-        now: Timestamp,
-    ) -> Result<Option<(CompactionView, Cleanable)>, CleanError> {
-        let view = log.compaction_view()?;
-        let config = log.config();
-        let log_dir = log.partition_dir().log_dir();
-        let checkpoint = log_dir.cleaner_checkpoint().get(log_dir, log.topic_partition())?;
-        let with_lag = (config.min_compaction_lag_ms > 0, config.max_compaction_lag_ms < i64::MAX);
-        let facts = view.segments.iter().map(|segment| segment_facts(segment, with_lag));
-        let segments = facts.collect::<Result<Vec<_>, _>>()?;
-        let facts = LogFacts {
-            log_start: view.log_start,
-            log_end: view.log_end,
-            last_stable: view.last_stable,
-            checkpoint,
-            segments: &segments,
-            min_compaction_lag_ms: config.min_compaction_lag_ms,
-            max_compaction_lag_ms: config.max_compaction_lag_ms,
-            min_cleanable_dirty_ratio: config.min_cleanable_dirty_ratio,
-        };
-        let Some(found) = cleanable(&facts, now) else { return Ok(None) };
-        if found.checkpoint_invalid {
-            tracing::warn!(partition = %log.topic_partition(), ?checkpoint, first_dirty = %found.first_dirty, "the cleaner checkpoint is not in the log, which is cleaned anew");
-            log.checkpoint_cleaning(&view, found.first_dirty)?;
-        }
-        Ok(Some((view, found)))
-    }
-
-    /// `Cleaner.doClean`.
     fn clean(
         &self,
-        log: &Arc<PartitionLog>,
+        log: &PartitionLog,
         view: &CompactionView,
         found: &Cleanable,
         now: Timestamp,
         stop: &dyn Fn() -> bool,
     ) -> Result<CleanerStats, CleanError> {
-        let started = Instant::now();
         let config = self.config();
-        let log_config = log.config();
-        let partition = log.topic_partition();
-        let (first_dirty, first_uncleanable) = (found.first_dirty, found.first_uncleanable);
-        tracing::info!(%partition, %first_dirty, %first_uncleanable, "cleaning");
-        let mut stats = CleanerStats::default();
-        let pace = || Pace::new(log, stop, &self.rate, config.io_bytes_per_second_max);
-        let hash = self.hash.clone();
-        let mut map =
-            OffsetMap::new(hash, config.map_bytes(), config.load_factor, first_dirty, first_uncleanable);
-        index(&view.segments, first_dirty, first_uncleanable, &mut map, &mut pace(), &mut stats)?;
-        stats.map_utilization = map.utilization();
-        let end = map.latest_offset() + 1;
-        let count = view.segments.partition_point(|segment| segment.base() < end);
-        let limits = GroupLimits {
-            segment_bytes: u64::from(log_config.segment_bytes),
-            index_bytes: u64::from(log_config.segment_index_bytes),
-            first_uncleanable,
-        };
-        let facts = view.segments.iter().take(count).map(|segment| group_facts(segment));
-        let groups = group_segments(&facts.collect::<Result<Vec<_>, _>>()?, limits);
-        let mut rewrite = Rewrite {
-            log,
-            view,
-            map: &map,
-            now,
-            delete_retention_ms: log_config.delete_retention_ms,
-            index_interval_bytes: log_config.index_interval_bytes,
-            legacy_horizon: legacy_horizon(&view.segments, first_dirty, log_config.delete_retention_ms)?,
-            write_buffer_bytes: config.write_buffer_bytes(),
-            pace: pace(),
-            stats: &mut stats,
-            transactions: CleanedTransactions::default(),
-            filter: BatchFilter::default(),
-        };
-        groups.into_iter().try_for_each(|group| rewrite.clean_group(group))?;
-        if !log.checkpoint_cleaning(view, end)? {
-            return Err(CleanError::Aborted);
-        }
+        let means = CleaningMeans { config: &config, hash: &self.hash, rate: &self.rate, stop };
+        let started = Instant::now();
+        let mut stats = clean(log, view, found, &means, now)?;
         stats.elapsed = started.elapsed();
-        self.note(partition, end, &stats);
+        self.note(log.topic_partition(), &stats);
         Ok(stats)
     }
 
-    fn note(&self, partition: &TopicPartition, end: Offset, stats: &CleanerStats) {
+    fn note(&self, partition: &TopicPartition, stats: &CleanerStats) {
         tracing::info!(
-            %partition, up_to = %end, bytes_read = stats.bytes_read, bytes_written = stats.bytes_written,
+            %partition, bytes_read = stats.bytes_read, bytes_written = stats.bytes_written,
             records_read = stats.records_read, records_written = stats.records_written,
             invalid_records = stats.invalid_records, elapsed_ms = stats.elapsed.as_millis() as u64, "cleaned"
         );
@@ -308,31 +234,10 @@ impl LogCleaner {
             let _reservation = Reservation { cleaner: self, partition };
             match log.delete_old_segments(now) {
                 Ok(_) | Err(StorageError::Closed(_)) => {}
-                Err(error) => tracing::error!(partition = %log.topic_partition(), %error, "cannot delete old segments"),
+                Err(error) => {
+                    tracing::error!(partition = %log.topic_partition(), %error, "cannot delete old segments")
+                }
             }
         }
     }
-}
-
-fn segment_facts(segment: &Segment, (min_lag, max_lag): (bool, bool)) -> Result<SegmentFacts, CleanError> {
-    let largest_timestamp = if min_lag { Some(segment.retention_timestamp()?) } else { None };
-    let first_batch_timestamp = if max_lag { first_batch_timestamp(segment)? } else { None };
-    Ok(SegmentFacts { base: segment.base(), size: segment.size(), largest_timestamp, first_batch_timestamp })
-}
-
-fn first_batch_timestamp(segment: &Segment) -> Result<Option<Timestamp>, CleanError> {
-    let first: Result<_, ScanError> = HeaderScan::new(segment.log(), 0, segment.size()).next();
-    let first = first.map_err(|error| CleanError::of_scan(segment, error))?;
-    Ok(first.and_then(|first| first.header.max_timestamp))
-}
-
-fn group_facts(segment: &Segment) -> Result<GroupFacts, StorageError> {
-    const OFFSET_ENTRY_BYTES: u64 = 8;
-    const TIME_ENTRY_BYTES: u64 = 12;
-    Ok(GroupFacts {
-        base: segment.base(),
-        size: segment.size(),
-        offset_index_bytes: u64::from(segment.offset_index().count()?) * OFFSET_ENTRY_BYTES,
-        time_index_bytes: u64::from(segment.time_index().count()?) * TIME_ENTRY_BYTES,
-    })
 }

@@ -5,6 +5,7 @@
 //! cleaning works on a view of the log and holds no lock of it until the new segments take the place of the old ones.
 
 mod checkpoint;
+mod cleaning;
 mod config;
 mod filter;
 mod grouping;

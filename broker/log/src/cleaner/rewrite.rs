@@ -108,10 +108,10 @@ impl Rewrite<'_> {
                 .filter
                 .filter(&batch, retention, &mut self.transactions, &mut output.bytes)
                 .map_err(|problem| CleanError::Batch {
-                    path: segment.path(),
-                    offset: batch.base_offset(),
-                    problem,
-                })?;
+                path: segment.path(),
+                offset: batch.base_offset(),
+                problem,
+            })?;
             let bytes = batch.size_in_bytes as u64;
             self.stats.bytes_read += bytes;
             self.stats.records_read += filtered.records_read;

@@ -69,7 +69,8 @@ pub(crate) fn cleanable(log: &LogFacts<'_>, now: Timestamp) -> Option<Cleanable>
     let first_uncleanable = inactive_from(log.segments, limit).first().unwrap_or(active).base;
     let clean_bytes = sizes(log.segments.iter().filter(|segment| segment.base < first_dirty));
     let from = first_dirty.min(first_uncleanable);
-    let cleanable = inactive_from(log.segments, from).iter().filter(|segment| segment.base < first_uncleanable);
+    let cleanable =
+        inactive_from(log.segments, from).iter().filter(|segment| segment.base < first_uncleanable);
     let cleanable_bytes = sizes(cleanable);
     if clean_bytes + cleanable_bytes == 0 {
         return None;
@@ -111,7 +112,8 @@ fn young_segment(log: &LogFacts<'_>, first_dirty: Offset, now: Timestamp) -> Opt
         return None;
     }
     let old_enough = now + log.min_compaction_lag_ms.saturating_neg();
-    let young = |segment: &&SegmentFacts| segment.largest_timestamp.is_some_and(|largest| largest > old_enough);
+    let young =
+        |segment: &&SegmentFacts| segment.largest_timestamp.is_some_and(|largest| largest > old_enough);
     inactive_from(log.segments, first_dirty).iter().find(young).map(|segment| segment.base)
 }
 
@@ -253,7 +255,12 @@ mod tests {
             };
             cleanable(&log, NOW).unwrap()
         };
-        let logs = [("clean", with(30, 0.0)), ("half", with(10, 0.0)), ("waits", with(0, 1.0)), ("third", with(20, 0.0))];
+        let logs = [
+            ("clean", with(30, 0.0)),
+            ("half", with(10, 0.0)),
+            ("waits", with(0, 1.0)),
+            ("third", with(20, 0.0)),
+        ];
         assert_eq!(filthiest(logs).map(|(name, _)| name), Some("half"));
         assert!(filthiest([("waits", with(0, 1.0))]).is_none());
     }

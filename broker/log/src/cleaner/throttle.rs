@@ -53,7 +53,7 @@ mod tests {
         check(&mut throttle, 100, 11_500, None);
         check(&mut throttle, 100, 11_800, None);
         check(&mut throttle, 100, 12_100, None);
-        check(&mut throttle, 400, 12_400, Some(200));
+        check(&mut throttle, 400, 12_400, Some(100));
     }
 
     #[test]

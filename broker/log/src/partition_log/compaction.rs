@@ -69,7 +69,8 @@ impl PartitionLog {
         let mut writer = self.writer.lock();
         self.check_open(&writer)?;
         let segments = self.segments.load_full();
-        let Some(replaced) = exchange(&segments, old, cleaned).filter(|_| writer.truncations == view.truncations)
+        let Some(replaced) =
+            exchange(&segments, old, cleaned).filter(|_| writer.truncations == view.truncations)
         else {
             return Ok(false);
         };

@@ -50,7 +50,9 @@ impl Cleaning {
         // Not those that ended before: their markers are not read, and would seem to be still to come.
         transactions.add_aborted(self.aborted.iter().copied().filter(|aborted| aborted.last_offset >= start));
         for batch in batches(log).map(Result::unwrap) {
-            if batch.last_offset() >= start && index_batch(&batch, start, &mut transactions, &mut map).unwrap() {
+            if batch.last_offset() >= start
+                && index_batch(&batch, start, &mut transactions, &mut map).unwrap()
+            {
                 break;
             }
         }
@@ -118,7 +120,10 @@ fn offsets(log: &[u8]) -> Vec<i64> {
 fn the_last_record_of_each_key_stays_where_it_was() {
     for codec in Codec::ALL {
         let log = [
-            build(options(0, codec), &[(0, Some("a"), Some("1")), (1, Some("b"), Some("1")), (2, None, Some("x"))]),
+            build(
+                options(0, codec),
+                &[(0, Some("a"), Some("1")), (1, Some("b"), Some("1")), (2, None, Some("x"))],
+            ),
             build(options(3, codec), &[(3, Some("a"), Some("2")), (4, Some("c"), Some("1"))]),
             build(options(5, codec), &[(5, Some("d"), Some("1"))]),
         ]
@@ -126,8 +131,10 @@ fn the_last_record_of_each_key_stays_where_it_was() {
         let cleaned = Cleaning::default().run(&log, 0);
         assert_eq!(offsets(&cleaned.log), [1, 3, 4, 5]);
         assert_eq!(cleaned.end, Offset(6));
-        let ranges: Vec<_> =
-            batches(&cleaned.log).map(|b| b.unwrap()).map(|b| (b.base_offset().0, b.last_offset().0)).collect();
+        let ranges: Vec<_> = batches(&cleaned.log)
+            .map(|b| b.unwrap())
+            .map(|b| (b.base_offset().0, b.last_offset().0))
+            .collect();
         assert_eq!(ranges, [(0, 2), (3, 4), (5, 5)]);
         // Batches that lose nothing are copied.
         let copied = build(options(3, codec), &[(3, Some("a"), Some("2")), (4, Some("c"), Some("1"))]);
@@ -141,7 +148,10 @@ fn the_last_record_of_each_key_stays_where_it_was() {
 fn records_beyond_the_map_stay() {
     let log = [
         build(options(0, Codec::None), &[(0, Some("a"), Some("1")), (1, Some("b"), Some("1"))]),
-        build(options(2, Codec::None), &[(2, Some("a"), Some("2")), (3, Some("c"), None), (4, Some("a"), Some("3"))]),
+        build(
+            options(2, Codec::None),
+            &[(2, Some("a"), Some("2")), (3, Some("c"), None), (4, Some("a"), Some("3"))],
+        ),
         build(options(5, Codec::None), &[(5, None, Some("no key")), (6, Some("b"), Some("2"))]),
     ]
     .concat();
@@ -185,7 +195,10 @@ fn append_time_batches_keep_their_time() {
     .concat();
     let cleaned = Cleaning::default().run(&log, 0);
     let batch = BatchRef::first(&cleaned.log).unwrap();
-    assert_eq!((batch.max_timestamp, batch.timestamp_type()), (Some(Timestamp(77)), TimestampType::LogAppendTime));
+    assert_eq!(
+        (batch.max_timestamp, batch.timestamp_type()),
+        (Some(Timestamp(77)), TimestampType::LogAppendTime)
+    );
     let mut records = batch.records(Limits::for_batch(batch.header())).unwrap();
     assert_eq!(records.next_record().unwrap().unwrap().timestamp, Some(Timestamp(77)));
 }
@@ -195,9 +208,7 @@ fn legacy(magic: Magic, codec: Codec, records: &[Pair]) -> Vec<u8> {
     let mut builder =
         LegacyBuilder::new(magic, compression, TimestampType::CreateTime, None, Vec::new()).unwrap();
     for &(offset, key, value) in records {
-        builder
-            .append(Offset(offset), Some(NOW), key.map(str::as_bytes), value.map(str::as_bytes))
-            .unwrap();
+        builder.append(Offset(offset), Some(NOW), key.map(str::as_bytes), value.map(str::as_bytes)).unwrap();
     }
     builder.finish().unwrap()
 }
@@ -207,13 +218,20 @@ fn old_formats_are_compacted_in_their_format() {
     for magic in [Magic::V0, Magic::V1] {
         for codec in [Codec::None, Codec::Gzip, Codec::Snappy, Codec::Lz4] {
             let log = [
-                legacy(magic, codec, &[(0, Some("a"), Some("1")), (1, Some("b"), Some("1")), (2, Some("c"), None)]),
+                legacy(
+                    magic,
+                    codec,
+                    &[(0, Some("a"), Some("1")), (1, Some("b"), Some("1")), (2, Some("c"), None)],
+                ),
                 legacy(magic, codec, &[(3, Some("b"), Some("2"))]),
             ]
             .concat();
             let cleaned = Cleaning::default().run(&log, 0);
             assert_eq!(offsets(&cleaned.log), [0, 2, 3]);
-            assert!(batches(&cleaned.log).all(|b| b.as_ref().is_ok_and(|b| b.magic == magic && b.codec() == Some(codec))));
+            assert!(
+                batches(&cleaned.log)
+                    .all(|b| b.as_ref().is_ok_and(|b| b.magic == magic && b.codec() == Some(codec)))
+            );
             let late = Cleaning { keep_legacy_tombstones: false, ..Cleaning::default() };
             assert_eq!(offsets(&late.run(&log, 0).log), [0, 3]);
         }
@@ -281,7 +299,8 @@ fn committed_data_is_compacted_and_its_marker_stays_with_it() {
     let first = Cleaning::default().run(&log, 0);
     assert_eq!(offsets(&first.log), [1, 2, 3, 4]);
     let second = Cleaning::default().run(&first.log, 0);
-    let horizons: Vec<_> = batches(&second.log).map(|batch| batch.unwrap().delete_horizon().is_some()).collect();
+    let horizons: Vec<_> =
+        batches(&second.log).map(|batch| batch.unwrap().delete_horizon().is_some()).collect();
     assert_eq!(horizons, [true, false, false, false]);
     let late = Cleaning { now: Timestamp(NOW.0 + DAY_MS), ..Cleaning::default() };
     assert_eq!(offsets(&late.run(&second.log, 0).log), [2, 3, 4]);
@@ -357,26 +376,30 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// Offset, key, value.
+type Live = (i64, u8, Option<u8>);
+
 /// The log, its aborted transactions, and the records that count: offset, key, value.
 struct World {
     log: Vec<u8>,
     aborted: Vec<AbortedTxn>,
-    live: Vec<(i64, u8, Option<u8>)>,
+    live: Vec<Live>,
 }
 
 fn world(steps: &[Step]) -> World {
     let mut log = Vec::new();
     let mut offset = 0i64;
-    let mut open: HashMap<u8, (i64, Vec<(i64, u8, Option<u8>)>)> = HashMap::new();
+    let mut open: HashMap<u8, (i64, Vec<Live>)> = HashMap::new();
     let mut world = World { log: Vec::new(), aborted: Vec::new(), live: Vec::new() };
-    let end = |producer: u8, commit: bool, offset: i64, open: &mut HashMap<_, (i64, Vec<_>)>, world: &mut World| {
-        let Some((first, records)) = open.remove(&producer) else { return };
-        if commit {
-            world.live.extend(records);
-        } else {
-            world.aborted.push(aborted(i64::from(producer), first, offset));
-        }
-    };
+    let end =
+        |producer: u8, commit: bool, offset: i64, open: &mut HashMap<_, (i64, Vec<_>)>, world: &mut World| {
+            let Some((first, records)) = open.remove(&producer) else { return };
+            if commit {
+                world.live.extend(records);
+            } else {
+                world.aborted.push(aborted(i64::from(producer), first, offset));
+            }
+        };
     let mut all_steps = steps.to_vec();
     all_steps.extend((0..3).map(|producer| Step::End { producer, commit: true }));
     for step in &all_steps {
@@ -426,12 +449,13 @@ fn data_offsets(log: &[u8]) -> HashSet<i64> {
 }
 
 /// What should be left: the last live record of each key up to `end`, and everything live beyond.
-fn survivors(live: &[(i64, u8, Option<u8>)], end: i64, tombstones: bool) -> HashSet<i64> {
+fn survivors(live: &[Live], end: i64, tombstones: bool) -> HashSet<i64> {
     let mut latest = HashMap::new();
     for &(offset, key, value) in live.iter().filter(|record| record.0 < end) {
         latest.insert(key, (offset, value));
     }
-    let latest = latest.values().filter(|(_, value)| tombstones || value.is_some()).map(|&(offset, _)| offset);
+    let latest =
+        latest.values().filter(|(_, value)| tombstones || value.is_some()).map(|&(offset, _)| offset);
     latest.chain(live.iter().map(|record| record.0).filter(|&offset| offset >= end)).collect()
 }
 
