@@ -151,19 +151,21 @@ fn send_to(
 /// Sorts by topic and index, and joins entries of one partition: the later absorbs the earlier.
 fn settle<T>(
     context: &Context,
-    mut entries: Vec<T>,
+    entries: Vec<T>,
     key: impl Fn(&T) -> PartitionKey,
     absorb: impl Fn(&mut T, T),
 ) -> Vec<(TopicKey, i32, T)> {
-    let place = |entry: &T| {
-        context.partition(key(entry)).map(|partition| (partition.topic, partition.name.partition))
-    };
-    entries.sort_by_cached_key(&place);
-    let mut settled: Vec<(TopicKey, i32, T)> = Vec::with_capacity(entries.len());
-    for entry in entries {
-        let Some((topic, index)) = place(&entry) else { continue };
+    let placed = entries.into_iter().filter_map(|entry| {
+        let partition = context.partition(key(&entry))?;
+        Some((partition.topic, partition.name.partition, entry))
+    });
+    let mut placed: Vec<(TopicKey, i32, T)> = placed.collect();
+    // Stable, and all but free for what is sorted already, as most of a failover is.
+    placed.sort_by_key(|(topic, index, _)| (*topic, *index));
+    let mut settled: Vec<(TopicKey, i32, T)> = Vec::with_capacity(placed.len());
+    for (topic, index, entry) in placed {
         match settled.last_mut() {
-            Some((_, _, last)) if key(last) == key(&entry) => {
+            Some((last_topic, last_index, last)) if *last_topic == topic && *last_index == index => {
                 let earlier = std::mem::replace(last, entry);
                 absorb(last, earlier);
             }

@@ -30,6 +30,7 @@ mod producer_ids;
 mod reassignment;
 mod replica_machine;
 mod request;
+mod statistics;
 mod step;
 #[cfg(test)]
 mod tests;
@@ -58,6 +59,7 @@ pub use request::{
     FeatureUpdateError, FeatureUpdateResult, ListReassignmentsRequest, NotController, PerPartition,
     ProducerIds, ReassignmentError, Reply, RequestId, TopicRef, UpdateFeaturesRequest,
 };
+pub use statistics::ControllerStatistics;
 pub use znode::{
     BrokerRegistration, FeatureNode, FinalizedFeatures, LeaderIsrAndControllerEpoch, ProducerIdBlock,
     Snapshot, SupportedFeatures, TopicNode, VersionRange,

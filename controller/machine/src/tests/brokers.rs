@@ -49,6 +49,10 @@ fn two_replicas_lost_at_once_leave_one_after_the_other() {
     let sets: Vec<&String> = lines.iter().filter(|line| line.starts_with("set ")).collect();
     assert_eq!(sets, ["set t-0 L1 e1 v1 i[1,3]", "set t-0 L1 e2 v2 i[1]"]);
     let told: Vec<&String> = lines.iter().filter(|line| line.starts_with("LISR ")).collect();
+    assert_eq!(world.controller.statistics().offline_partitions, 0);
+    world.kill(1);
+    let statistics = world.controller.statistics();
+    assert_eq!((statistics.offline_partitions, statistics.preferred_replica_imbalance), (1, 1));
     assert_eq!(told, ["LISR 1: t-0 L1 e2 v2 i[1] r[1,2,3]"]);
 }
 

@@ -25,6 +25,17 @@ fn it_waits_for_a_dead_broker() {
     assert!(world.controller.is_queued_for_deletion(&"t".into()));
     world.stopped(1, "t-0", ReplicaAnswer::Done);
     assert!(!gone(&world));
+    let expected = crate::ControllerStatistics {
+        active_brokers: 2,
+        topics: 2,
+        partitions: 2,
+        topics_to_delete: 1,
+        replicas_to_delete: 1,
+        topics_ineligible_to_delete: 1,
+        replicas_ineligible_to_delete: 0,
+        ..crate::ControllerStatistics::default()
+    };
+    assert_eq!(world.controller.statistics(), expected);
     let lines = world.start(2);
     assert!(lines.contains(&"SR 2: t-0 e-2 delete".to_owned()), "{lines:?}");
     assert!(!lines.contains(&"SR 1: t-0 e-2 delete".to_owned()), "broker 1 is done: {lines:?}");
