@@ -57,7 +57,12 @@ impl CommandLine {
         words.extend(["setpriv", "--pdeathsig", "KILL", "--"]);
         words.extend(self.words.iter().map(String::as_str));
         let mut command = Command::new(words[0]);
-        command.args(&words[1..]).envs(self.environment.iter().map(|(k, v)| (k, v))).stdin(Stdio::null());
+        command.args(&words[1..]);
+        // Gregor takes GREGOR_... for configuration; what steers the harness is none of a broker's business.
+        for (key, _) in std::env::vars_os().filter(|(key, _)| key.to_string_lossy().starts_with("GREGOR_")) {
+            command.env_remove(key);
+        }
+        command.envs(self.environment.iter().map(|(k, v)| (k, v))).stdin(Stdio::null());
         command
     }
 }

@@ -1,0 +1,271 @@
+//! LeaderAndIsr, UpdateMetadata and StopReplica (`ReplicaManager` in the product; the rules are its `control_rules`).
+
+use gregor_controller_machine::{
+    ControlRequest, LeaderAndIsrRequest, LeaderAndIsrTopic, ReplicaAnswer, StopReplicaRequest,
+    UpdateMetadataRequest,
+};
+use gregor_model::{BrokerEpoch, BrokerId, ControllerEpoch, LeaderEpoch, TopicId, TopicPartition};
+use gregor_replication::fetcher::machine::FetchStart;
+use gregor_replication::partition::control_rules::{
+    Announced, Known, LeaderAndIsrVerdict, leader_and_isr, stop_replica,
+};
+use gregor_replication::partition::leader::{LeaderState, Leadership};
+
+use super::partition::{Leading, Others};
+use super::{Context, Process, Role};
+use crate::message::ControlAnswer;
+use crate::mutants::Mutant;
+
+/// What LeaderAndIsr decides for one partition.
+#[derive(Debug)]
+struct Decision {
+    partition: TopicPartition,
+    leader: Option<BrokerId>,
+    topic_id: Option<TopicId>,
+    leadership: Leadership,
+}
+
+impl Process {
+    /// Applies a control request, unless it is out of date.
+    pub(super) fn on_control(
+        &mut self,
+        cx: &mut Context<'_>,
+        controller: BrokerId,
+        request: ControlRequest,
+    ) -> ControlAnswer {
+        let (broker_epoch, controller_epoch) = match &request {
+            ControlRequest::LeaderAndIsr(request) => (request.broker_epoch, request.controller_epoch),
+            ControlRequest::UpdateMetadata(request) => (request.broker_epoch, request.controller_epoch),
+            ControlRequest::StopReplica(request) => (request.broker_epoch, request.controller_epoch),
+        };
+        if !self.admits(cx, broker_epoch, controller_epoch) {
+            return ControlAnswer::Refused;
+        }
+        match request {
+            ControlRequest::LeaderAndIsr(request) => self.on_leader_and_isr(cx, &request),
+            ControlRequest::UpdateMetadata(request) => self.on_update_metadata(controller, &request),
+            ControlRequest::StopReplica(request) => self.on_stop_replica(cx, &request),
+        }
+    }
+
+    /// As `ReplicaManager::admit`.
+    fn admits(&mut self, cx: &mut Context<'_>, broker: BrokerEpoch, controller: ControllerEpoch) -> bool {
+        if cx.core.is_mutant(Mutant::StaleLeaderAndIsr) {
+            return true;
+        }
+        if self.epoch.is_some_and(|own| broker < own) || controller < self.latest_controller {
+            return false;
+        }
+        self.latest_controller = controller;
+        true
+    }
+
+    fn on_update_metadata(&mut self, controller: BrokerId, request: &UpdateMetadataRequest) -> ControlAnswer {
+        self.metadata.update(controller, &request.content);
+        ControlAnswer::Applied(Vec::new())
+    }
+
+    fn on_leader_and_isr(&mut self, cx: &mut Context<'_>, request: &LeaderAndIsrRequest) -> ControlAnswer {
+        let mut answers = Vec::new();
+        let (mut lead, mut follow) = (Vec::new(), Vec::new());
+        for decision in request.topics.iter().flat_map(decisions) {
+            let verdict = self.judge(cx, &decision);
+            let is_applied = verdict == LeaderAndIsrVerdict::Apply;
+            if is_applied {
+                let is_leader = decision.leader == Some(self.id);
+                let list = if is_leader { &mut lead } else { &mut follow };
+                answers.push((decision.partition.clone(), ReplicaAnswer::Done));
+                list.push(decision);
+            } else {
+                answers.push((decision.partition.clone(), ReplicaAnswer::Failed));
+            }
+        }
+        for decision in lead {
+            self.stop_fetching(&decision.partition);
+            self.make_leader(cx, decision);
+        }
+        for decision in follow {
+            match decision.leader.filter(|leader| self.metadata.live.contains(leader)) {
+                Some(leader) => self.make_follower(cx, decision, leader),
+                None => self.attach_log(cx, &decision),
+            }
+        }
+        self.stop_idle_fetchers();
+        self.announced = true;
+        ControlAnswer::Applied(answers)
+    }
+
+    fn judge(&self, cx: &Context<'_>, decision: &Decision) -> LeaderAndIsrVerdict {
+        let hosted = self.partitions.get(&decision.partition);
+        let log = cx.disk.get(&decision.partition).filter(|_| hosted.is_some_and(|hosted| hosted.has_log));
+        let known = Known {
+            leader_epoch: hosted.and_then(|hosted| hosted.leader_epoch),
+            topic_id: log.and_then(|log| log.topic_id),
+        };
+        let announced = Announced {
+            leader_epoch: decision.leadership.leader_epoch,
+            topic_id: decision.topic_id,
+            is_replica: decision.leadership.assignment.replicas.contains(&self.id),
+            is_leader: decision.leader == Some(self.id),
+        };
+        if cx.core.is_mutant(Mutant::StaleLeaderAndIsr) && announced.is_replica {
+            return LeaderAndIsrVerdict::Apply;
+        }
+        leader_and_isr(known, announced)
+    }
+
+    /// As `State::is_outdated`.
+    fn is_outdated(&self, cx: &Context<'_>, decision: &Decision) -> bool {
+        let Some(hosted) = self.partitions.get(&decision.partition) else { return false };
+        let known = match &hosted.role {
+            Role::Leader(leading) => Some(leading.state.partition_epoch()),
+            Role::None | Role::Follower => hosted.partition_epoch,
+        };
+        let is_older = known.is_some_and(|known| decision.leadership.partition_epoch < known);
+        is_older && !cx.core.is_mutant(Mutant::StaleLeaderAndIsr)
+    }
+
+    fn attach_log(&mut self, cx: &mut Context<'_>, decision: &Decision) {
+        self.partitions.entry(decision.partition.clone()).or_default().has_log = true;
+        let log = cx.disk.entry(decision.partition.clone()).or_default();
+        if log.topic_id.is_none() {
+            log.topic_id = decision.topic_id;
+        }
+    }
+
+    fn make_leader(&mut self, cx: &mut Context<'_>, decision: Decision) {
+        if self.is_outdated(cx, &decision) {
+            return;
+        }
+        self.attach_log(cx, &decision);
+        let Some(log) = cx.disk.get_mut(&decision.partition) else { return };
+        let Some(hosted) = self.partitions.get_mut(&decision.partition) else { return };
+        let end = log.end();
+        let Decision { partition, leader, leadership, .. } = decision;
+        let (epoch, version) = (leadership.leader_epoch, leadership.partition_epoch);
+        if hosted.leader_epoch.is_none_or(|known| epoch > known) {
+            log.epochs.assign(epoch, end);
+        }
+        let others = Others { clocks: &self.clocks, live: &self.metadata.live, now: cx.now };
+        match &mut hosted.role {
+            Role::Leader(leading) => {
+                leading.state.renew(leadership, end, &others);
+                leading.assumed = None;
+            }
+            Role::None | Role::Follower => {
+                let state = LeaderState::elect(self.id, leadership, end, &others);
+                hosted.role =
+                    Role::Leader(Box::new(Leading { state, waits: Vec::new(), assumed: None }));
+            }
+        }
+        hosted.leader = leader;
+        hosted.leader_epoch = Some(epoch);
+        hosted.partition_epoch = Some(version);
+        cx.core.trace(|| format!("{} leads {partition} in epoch {}, log end {end:?}", self.id, epoch.0));
+        cx.core.checker.on_role(self.id, self.number, &partition, epoch, true);
+        self.advance(cx, &partition);
+        self.wake_fetches(cx, &partition);
+    }
+
+    fn make_follower(&mut self, cx: &mut Context<'_>, decision: Decision, leader: BrokerId) {
+        if self.is_outdated(cx, &decision) {
+            return;
+        }
+        self.attach_log(cx, &decision);
+        let Some(hosted) = self.partitions.get_mut(&decision.partition) else { return };
+        let epoch = decision.leadership.leader_epoch;
+        let is_new_term = hosted.leader_epoch.is_none_or(|known| epoch > known);
+        let former = std::mem::replace(&mut hosted.role, Role::Follower);
+        hosted.leader = decision.leader;
+        hosted.leader_epoch = Some(epoch);
+        hosted.partition_epoch = Some(decision.leadership.partition_epoch);
+        self.release_role(cx, former);
+        self.wake_fetches(cx, &decision.partition);
+        cx.core.trace(|| {
+            format!("{} follows {} of {} in epoch {}", self.id, leader.0, decision.partition, epoch.0)
+        });
+        cx.core.checker.on_role(self.id, self.number, &decision.partition, epoch, false);
+        if is_new_term || cx.core.is_mutant(Mutant::StaleLeaderAndIsr) {
+            let start = self.fetch_start(cx, &decision.partition, decision.topic_id, leader, epoch);
+            self.start_fetching(cx, start);
+        }
+    }
+
+    /// As `ReplicaManager::fetch_start`.
+    fn fetch_start(
+        &self,
+        cx: &mut Context<'_>,
+        partition: &TopicPartition,
+        topic_id: Option<TopicId>,
+        leader: BrokerId,
+        leader_epoch: LeaderEpoch,
+    ) -> FetchStart {
+        let log = cx.disk.entry(partition.clone()).or_default();
+        let mut last_epoch = log.epochs.latest();
+        let mut offset = match last_epoch {
+            Some(_) if cx.core.scenario.truncates_on_fetch => log.end(),
+            _ => log.high_watermark,
+        };
+        if cx.core.is_mutant(Mutant::TruncateToHighWatermark) {
+            (offset, last_epoch) = (log.high_watermark, None);
+        }
+        FetchStart { partition: partition.clone(), topic_id, leader, leader_epoch, offset, last_epoch }
+    }
+
+    fn on_stop_replica(&mut self, cx: &mut Context<'_>, request: &StopReplicaRequest) -> ControlAnswer {
+        let mut answers = Vec::new();
+        for topic in &request.topics {
+            for stop in &topic.partitions {
+                let partition = TopicPartition { topic: topic.name.clone(), partition: stop.partition };
+                let announced = if stop.deleting { -2 } else { LeaderEpoch::to_wire(stop.leader_epoch) };
+                let known = self.partitions.get(&partition).and_then(|hosted| hosted.leader_epoch);
+                let answer = match stop_replica(known, announced) {
+                    Err(_) => ReplicaAnswer::Failed,
+                    Ok(()) => {
+                        self.stop_replica(cx, &partition, stop.delete);
+                        ReplicaAnswer::Done
+                    }
+                };
+                if stop.delete {
+                    answers.push((partition, answer));
+                }
+            }
+        }
+        self.stop_idle_fetchers();
+        ControlAnswer::Applied(answers)
+    }
+
+    fn stop_replica(&mut self, cx: &mut Context<'_>, partition: &TopicPartition, delete: bool) {
+        self.stop_fetching(partition);
+        self.wake_fetches(cx, partition);
+        if delete {
+            cx.core.trace(|| format!("{} deletes {partition}", self.id));
+            if let Some(hosted) = self.partitions.remove(partition) {
+                self.release_role(cx, hosted.role);
+            }
+            cx.disk.remove(partition);
+        } else if let Some(Role::Leader(leading)) =
+            self.partitions.get_mut(partition).map(|hosted| &mut hosted.role)
+        {
+            let waits = std::mem::take(&mut leading.waits);
+            self.release(cx, waits);
+        }
+    }
+}
+
+fn decisions(topic: &LeaderAndIsrTopic) -> impl Iterator<Item = Decision> {
+    topic.partitions.iter().map(|partition| {
+        let decided = &partition.leadership.leader_and_isr;
+        Decision {
+            partition: TopicPartition { topic: topic.name.clone(), partition: partition.partition },
+            leader: decided.leader,
+            topic_id: topic.id,
+            leadership: Leadership {
+                leader_epoch: decided.leader_epoch,
+                partition_epoch: decided.partition_epoch,
+                isr: decided.isr.clone(),
+                assignment: (*partition.assignment).clone(),
+            },
+        }
+    })
+}
