@@ -61,16 +61,20 @@ fn hostile_frames_harm_nobody_else() {
     });
 }
 
-/// Sends `count` frames over short connections. Seeds are fixed: a run that fails can be repeated.
+/// Sends `count` frames, each on a connection of its own: a broker closes at the first bad one, and would not read a second.
+/// Seeds are fixed: a run that fails can be repeated.
 async fn send_frames(address: &str, count: usize, seed: u64) -> Result<()> {
     let seeds = well_formed()?;
     let senders = (0..SENDERS).map(|sender| {
         let (address, seeds) = (address.to_owned(), seeds.clone());
         tokio::spawn(async move {
             let mut random = StdRng::seed_from_u64(seed * 1_000 + sender as u64);
-            let mut sent = 0;
-            while sent < count / SENDERS {
-                sent += send_some(&address, &seeds, &mut random).await?;
+            for _ in 0..count / SENDERS {
+                let mut rpc = Rpc::connect(&address).await?;
+                let frame = hostile_frame(&seeds, &mut random);
+                // It may be refused half-way, that is the point. The broker sees our end of the connection in any case.
+                let _ = rpc.send_raw(&frame).await;
+                rpc.finish().await;
             }
             Ok::<(), anyhow::Error>(())
         })
@@ -79,22 +83,6 @@ async fn send_frames(address: &str, count: usize, seed: u64) -> Result<()> {
         sender.await??;
     }
     Ok(())
-}
-
-/// One connection: frames until the broker closes it, or a handful.
-async fn send_some(address: &str, seeds: &[BytesMut], random: &mut StdRng) -> Result<usize> {
-    let mut rpc = Rpc::connect(address).await?;
-    let mut sent = 0;
-    for _ in 0..8 {
-        let frame = hostile_frame(seeds, random);
-        sent += 1;
-        if rpc.send_raw(&frame).await.is_err() {
-            break;
-        }
-    }
-    // The broker must close the connection or have answered all it can; either way it sees our end of it first.
-    rpc.finish().await;
-    Ok(sent)
 }
 
 fn hostile_frame(seeds: &[BytesMut], random: &mut StdRng) -> BytesMut {
