@@ -32,7 +32,8 @@ pub use fetch_session::{
 pub use follower_clock::FollowerClocks;
 pub use manager::{
     EpochEnd, FetchParams, FetchPartition, FetchRequester, FetchedPartition, PartitionRecords,
-    PartitionStatus, ProduceParams, ReplicaManager, RequiredAcks, RoleChanges, StaleControllerEpoch,
+    PartitionStatus, ProduceParams, ReplicaManager, ReplicationCounts, RequiredAcks, RoleChanges,
+    StaleControllerEpoch,
 };
 pub use partition::replica_selector::ReplicaSelector;
 pub use throttle::{RateWindow, ReplicationThrottle};

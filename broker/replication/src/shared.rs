@@ -1,6 +1,7 @@
 //! What every partition of this broker leans on: configuration, the broker around it, clocks, quotas and the way to the controller.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use gregor_model::{BrokerId, Timestamp, TopicPartition};
 
@@ -11,12 +12,28 @@ use crate::follower_clock::FollowerClocks;
 use crate::partition::leader::Followers;
 use crate::throttle::ReplicationThrottle;
 
+/// How often ISRs changed, since the start.
+#[derive(Debug, Default)]
+pub(crate) struct IsrCounters {
+    pub(crate) expands: AtomicU64,
+    pub(crate) shrinks: AtomicU64,
+    pub(crate) failed_updates: AtomicU64,
+}
+
+impl IsrCounters {
+    /// One more.
+    pub(crate) fn count(counter: &AtomicU64) {
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
 /// Shared by the manager, its partitions and its tasks.
 pub(crate) struct Shared {
     pub(crate) config: ReplicationConfig,
     pub(crate) environment: Arc<dyn ReplicaEnvironment>,
     pub(crate) clocks: FollowerClocks,
     pub(crate) isr_changes: Arc<IsrChangeQueue>,
+    pub(crate) isr_counters: IsrCounters,
     pub(crate) leader_throttle: ReplicationThrottle,
     pub(crate) follower_throttle: ReplicationThrottle,
 }

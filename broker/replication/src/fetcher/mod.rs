@@ -6,6 +6,7 @@ mod local;
 pub mod machine;
 pub mod message;
 pub(crate) mod pool;
+mod reconcile;
 pub mod session;
 mod task;
 pub mod truncation;

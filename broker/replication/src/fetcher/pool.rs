@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 
 use gregor_model::{BrokerId, LeaderEpoch, TopicId, TopicName, TopicPartition};
 use parking_lot::Mutex;
@@ -50,6 +50,7 @@ struct RunningFetcher {
     mailbox: Arc<Mailbox>,
     cancel: CancellationToken,
     task: JoinHandle<()>,
+    max_lag: Arc<AtomicI64>,
     partitions: usize,
 }
 
@@ -147,6 +148,12 @@ impl FetcherPool {
         self.failed.lock().len()
     }
 
+    /// By how much the partition that lags most is behind.
+    pub(crate) fn max_lag(&self) -> i64 {
+        let state = self.state.lock();
+        state.fetchers.values().map(|fetcher| fetcher.max_lag.load(Ordering::Relaxed)).max().unwrap_or(0)
+    }
+
     /// Changes `num.replica.fetchers`: stops all fetchers, waits for each to end, so that no partition is ever in two, and
     /// returns what they had, with its leader and term, to be added again. Call it on a blocking thread of a Tokio runtime.
     pub(crate) fn resize(&self, fetchers: u32) -> Vec<(TopicPartition, BrokerId, LeaderEpoch)> {
@@ -171,6 +178,7 @@ impl FetcherPool {
         let config = &self.shared.config;
         let mailbox = Arc::new(Mailbox::default());
         let cancel = self.cancel.child_token();
+        let max_lag = Arc::new(AtomicI64::new(0));
         let fetcher = Fetcher {
             leader,
             client_id: format!("broker-{}-fetcher-{number}", config.broker_id),
@@ -179,6 +187,7 @@ impl FetcherPool {
             leaders: Arc::clone(&self.leaders),
             mailbox: Arc::clone(&mailbox),
             failed: Arc::clone(&self.failed),
+            max_lag: Arc::clone(&max_lag),
             machine: FetcherMachine::new(
                 config.protocol.truncates_on_fetch(),
                 config.replica_fetch_backoff_ms,
@@ -188,7 +197,7 @@ impl FetcherPool {
             connection: None,
         };
         let task = self.tasks.spawn(fetcher.run(cancel.clone()));
-        RunningFetcher { mailbox, cancel, task, partitions: 0 }
+        RunningFetcher { mailbox, cancel, task, max_lag, partitions: 0 }
     }
 }
 

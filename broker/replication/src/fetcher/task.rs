@@ -4,6 +4,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use gregor_model::{BrokerId, LeaderEpoch, Timestamp, TopicPartition};
@@ -13,12 +14,11 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::local::{Consequence, LocalReplicas, consequence};
-use super::machine::{Asked, FetchStart, FetcherMachine, LeaderRefusal, Step};
+use super::machine::{Asked, FetchStart, FetcherMachine, Step};
 use super::message::{self, FetchedFromLeader, TopicNames};
 use super::session::{FetcherSession, Wanted};
 use crate::environment::{LeaderEndpoint, LeaderEndpoints, LeaderUnreachable};
 use crate::hosted_partition::{FollowerAppend, FollowerError};
-use crate::manager::EpochEnd;
 use crate::shared::Shared;
 
 /// What a fetcher is told about one partition; only the last word counts.
@@ -70,6 +70,7 @@ pub(super) struct Fetcher {
     pub(super) leaders: Arc<dyn LeaderEndpoints>,
     pub(super) mailbox: Arc<Mailbox>,
     pub(super) failed: FailedPartitions,
+    pub(super) max_lag: Arc<AtomicI64>,
     pub(super) machine: FetcherMachine,
     pub(super) session: FetcherSession,
     pub(super) names: TopicNames,
@@ -105,7 +106,7 @@ impl Fetcher {
         }
     }
 
-    fn take_commands(&mut self) {
+    pub(super) fn take_commands(&mut self) {
         for (partition, command) in self.mailbox.take() {
             match command {
                 Command::Start(start) => self.machine.start(start),
@@ -138,7 +139,7 @@ impl Fetcher {
         self.machine.delay_all(self.shared.now());
     }
 
-    async fn connect(&mut self) -> Result<&dyn LeaderEndpoint, LeaderUnreachable> {
+    pub(super) async fn connect(&mut self) -> Result<&dyn LeaderEndpoint, LeaderUnreachable> {
         if self.connection.is_none() {
             let endpoint = self.shared.environment.endpoint(self.leader);
             let endpoint =
@@ -152,7 +153,9 @@ impl Fetcher {
     fn wanted(&self, now: Timestamp) -> Vec<(TopicPartition, Wanted)> {
         let exceeded = self.shared.follower_throttle.is_exceeded(now);
         let mut wanted = Vec::new();
+        let mut max_lag = 0;
         for (partition, state) in self.machine.to_fetch(now) {
+            max_lag = max_lag.max(state.lag.unwrap_or(0));
             if exceeded && !state.is_in_sync() && self.shared.is_follower_throttled(partition) {
                 continue;
             }
@@ -166,6 +169,7 @@ impl Fetcher {
             };
             wanted.push((partition.clone(), want));
         }
+        self.max_lag.store(max_lag, Ordering::Relaxed);
         wanted
     }
 
@@ -223,137 +227,29 @@ impl Fetcher {
                             high_watermark,
                         );
                     }
-                    Err(error) => self.step_failed(&partition, &error, now),
+                    Err(error) => self.step_failed(&partition, asked.leader_epoch, &error, now),
                 }
             }
             Step::Truncate(leader) => self.truncate_one(&partition, asked, leader, now),
             Step::ResolveOutOfRange => out_of_range.push((partition, asked.leader_epoch)),
-            Step::Failed => self.fail(&partition, &"the leader is in a later term"),
+            Step::Failed => self.fail(&partition, asked.leader_epoch, &LATER_TERM),
             Step::Nothing => {
                 tracing::debug!(%partition, ?answer, "nothing to do for this answer");
             }
         }
     }
 
-    fn truncate_one(&mut self, partition: &TopicPartition, asked: Asked, leader: EpochEnd, now: Timestamp) {
-        match self.replicas.truncate(partition, asked.leader_epoch, leader, asked.fetch_offset, now) {
-            Ok((truncation, last_epoch)) => self.machine.truncated(partition, truncation, last_epoch),
-            Err(error) => self.step_failed(partition, &error, now),
-        }
-    }
-
-    /// Asks where the epochs of partitions in phase Truncating end. Returns whether there were any.
-    async fn truncate(&mut self) -> Result<bool, LeaderUnreachable> {
-        let now = self.shared.now();
-        let mut queries = Vec::new();
-        let mut without_epochs = Vec::new();
-        for (partition, state) in self.machine.to_truncate(now) {
-            let asked = Asked { leader_epoch: state.leader_epoch, fetch_offset: state.fetch_offset };
-            match self.replicas.log(partition, state.leader_epoch).and_then(|log| log.latest_epoch()) {
-                Some(epoch) => queries.push((partition.clone(), asked.leader_epoch, epoch)),
-                None => without_epochs.push((partition.clone(), asked)),
-            }
-        }
-        let any = !queries.is_empty() || !without_epochs.is_empty();
-        // A log that knows no epoch keeps what is committed: where it starts to fetch.
-        for (partition, asked) in without_epochs {
-            self.truncate_one(&partition, asked, EpochEnd { epoch: None, end_offset: None }, now);
-        }
-        if queries.is_empty() {
-            return Ok(any);
-        }
-        let asked: HashMap<TopicPartition, Asked> = queries
-            .iter()
-            .filter_map(|(partition, term, _)| {
-                let fetch_offset = self.machine.get(partition)?.fetch_offset;
-                Some((partition.clone(), Asked { leader_epoch: *term, fetch_offset }))
-            })
-            .collect();
-        let request = message::epochs_request(self.shared.config.broker_id, &queries);
-        let version = self.shared.config.protocol.offset_for_leader_epoch;
-        let response = self.connect().await?.offset_for_leader_epoch(request, version).await?;
-        self.take_commands();
-        let now = self.shared.now();
-        for (partition, end) in message::epoch_ends(&response) {
-            let Some(asked) = asked.get(&partition).copied() else { continue };
-            match self.machine.on_epoch_end(&partition, asked, end, now) {
-                Step::Truncate(leader) => self.truncate_one(&partition, asked, leader, now),
-                Step::Failed => self.fail(&partition, &"the leader is in a later term"),
-                Step::Append | Step::ResolveOutOfRange | Step::Nothing => {}
-            }
-        }
-        Ok(any)
-    }
-
-    /// Brings logs into their leader's range (`fetchOffsetAndTruncate`): first by the leader's end, then by its start.
-    async fn resolve_out_of_range(
+    pub(super) fn step_failed(
         &mut self,
-        partitions: Vec<(TopicPartition, LeaderEpoch)>,
-    ) -> Result<(), LeaderUnreachable> {
-        let ends = self.leader_offsets(LATEST, &partitions).await?;
-        let mut by_start = Vec::new();
-        for (partition, term) in partitions {
-            let now = self.shared.now();
-            match ends.get(&partition) {
-                Some(Ok(end)) => match self.replicas.cut_to_leader_end(&partition, term, *end, now) {
-                    Ok(Some(offset)) => self.restarted(&partition, term, offset),
-                    Ok(None) => by_start.push((partition, term)),
-                    Err(error) => self.step_failed(&partition, &error, now),
-                },
-                Some(Err(refusal)) => self.refused(&partition, *refusal, now),
-                None => self.machine.delay(&partition, now),
-            }
-        }
-        if by_start.is_empty() {
-            return Ok(());
-        }
-        let starts = self.leader_offsets(EARLIEST, &by_start).await?;
-        for (partition, term) in by_start {
-            let now = self.shared.now();
-            match starts.get(&partition) {
-                Some(Ok(start)) => match self.replicas.restart_at_leader_start(&partition, term, *start, now)
-                {
-                    Ok(offset) => self.restarted(&partition, term, offset),
-                    Err(error) => self.step_failed(&partition, &error, now),
-                },
-                Some(Err(refusal)) => self.refused(&partition, *refusal, now),
-                None => self.machine.delay(&partition, now),
-            }
-        }
-        Ok(())
-    }
-
-    async fn leader_offsets(
-        &mut self,
-        timestamp: i64,
-        partitions: &[(TopicPartition, LeaderEpoch)],
-    ) -> Result<HashMap<TopicPartition, Result<gregor_model::Offset, LeaderRefusal>>, LeaderUnreachable> {
-        let request = message::offsets_request(self.shared.config.broker_id, timestamp, partitions);
-        let version = self.shared.config.protocol.list_offsets;
-        let response = self.connect().await?.list_offsets(request, version).await?;
-        self.take_commands();
-        Ok(message::offsets(&response).collect())
-    }
-
-    fn restarted(&mut self, partition: &TopicPartition, term: LeaderEpoch, offset: gregor_model::Offset) {
-        let last_epoch = self.replicas.log(partition, term).and_then(|log| log.latest_epoch());
-        if self.machine.get(partition).is_some_and(|state| state.leader_epoch == term) {
-            self.machine.restarted(partition, offset, last_epoch);
-        }
-    }
-
-    fn refused(&mut self, partition: &TopicPartition, refusal: LeaderRefusal, now: Timestamp) {
-        if self.machine.refused(partition, refusal, now) == Step::Failed {
-            self.fail(partition, &"the leader is in a later term");
-        }
-    }
-
-    fn step_failed(&mut self, partition: &TopicPartition, error: &FollowerError, now: Timestamp) {
+        partition: &TopicPartition,
+        term: LeaderEpoch,
+        error: &FollowerError,
+        now: Timestamp,
+    ) {
         match consequence(error) {
             Consequence::Drop => self.machine.stop(partition),
             Consequence::Resume => {
                 tracing::warn!(%partition, %error, "fetching goes on from the log end");
-                let Some(term) = self.machine.get(partition).map(|state| state.leader_epoch) else { return };
                 if let Some(log) = self.replicas.log(partition, term) {
                     self.restarted(partition, term, log.log_end_offset());
                 }
@@ -362,22 +258,29 @@ impl Fetcher {
                 tracing::error!(%partition, %error, leader = %self.leader, "cannot append what the leader sent, will ask again");
                 self.machine.delay(partition, now);
             }
-            Consequence::Fail => self.fail(partition, error),
+            Consequence::Fail => self.fail(partition, term, error),
         }
     }
 
-    /// Gives a partition up until its next term.
-    fn fail(&mut self, partition: &TopicPartition, reason: &dyn std::fmt::Display) {
-        tracing::error!(%partition, leader = %self.leader, %reason, "replication of the partition stops until its next leader epoch");
+    /// Gives a partition up until its next term. If that has come already, there is nothing to give up: the pool forgets a failure
+    /// after the role changed, so looking at the role and noting the failure must not be interrupted by it.
+    pub(super) fn fail(
+        &mut self,
+        partition: &TopicPartition,
+        term: LeaderEpoch,
+        reason: &dyn std::fmt::Display,
+    ) {
         self.machine.stop(partition);
-        self.failed.lock().insert(partition.clone());
+        let mut failed = self.failed.lock();
+        if self.replicas.log(partition, term).is_some() {
+            tracing::error!(%partition, leader_epoch = %term, leader = %self.leader, %reason, "replication of the partition stops until its next leader epoch");
+            failed.insert(partition.clone());
+        }
     }
 }
 
-/// ListOffsets: the log end.
-const LATEST: i64 = -1;
-/// ListOffsets: the log start.
-const EARLIEST: i64 = -2;
+/// Why a partition is given up when the leader calls its term fenced.
+pub(super) const LATER_TERM: &str = "the leader is in a later term";
 
 /// After these the next request starts the session over, at once.
 fn is_session_error(error: ResponseError) -> bool {

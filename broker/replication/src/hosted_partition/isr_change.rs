@@ -7,7 +7,7 @@ use super::HostedPartition;
 use crate::alter_partition::machine::IsrChange;
 use crate::partition::isr::{IsrAnswer, IsrProposal, IsrReaction, IsrRefusal};
 use crate::partition::leader::LeaderState;
-use crate::shared::Shared;
+use crate::shared::{IsrCounters, Shared};
 
 impl HostedPartition {
     /// Hands a proposal to the queue. If an earlier one of this partition still waits there, this one is void.
@@ -57,8 +57,17 @@ impl HostedPartition {
         let Ok((log, leader_lock)) = state.leading(&self.partition) else { return };
         let mut leader = leader_lock.lock();
         let refusal = answer.as_ref().err().copied();
+        let members_before = leader.isr().members().len();
         let reaction = leader.on_isr_answer(&change.proposal, answer);
+        if reaction == IsrReaction::Committed {
+            match leader.isr().members().len().cmp(&members_before) {
+                std::cmp::Ordering::Greater => IsrCounters::count(&cx.isr_counters.expands),
+                std::cmp::Ordering::Less => IsrCounters::count(&cx.isr_counters.shrinks),
+                std::cmp::Ordering::Equal => {}
+            }
+        }
         if let Some(refusal) = refusal {
+            IsrCounters::count(&cx.isr_counters.failed_updates);
             tracing::warn!(partition = %self.partition, isr = ?change.proposal.isr, %refusal, "the ISR change was refused");
         }
         match reaction {

@@ -15,7 +15,7 @@ mod types;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use gregor_log::{LogManager, PartitionLog};
 use gregor_model::{ControllerEpoch, LeaderEpoch, TopicPartition};
@@ -25,7 +25,7 @@ use tokio_util::task::TaskTracker;
 
 pub use types::{
     EpochEnd, FetchParams, FetchPartition, FetchRequester, FetchedPartition, PartitionRecords,
-    PartitionStatus, ProduceParams, RequiredAcks, RoleChanges, StaleControllerEpoch,
+    PartitionStatus, ProduceParams, ReplicationCounts, RequiredAcks, RoleChanges, StaleControllerEpoch,
 };
 
 use crate::alter_partition::task::IsrChangeQueue;
@@ -36,7 +36,7 @@ use crate::fetch_session::FetchSessionCache;
 use crate::fetcher::pool::FetcherPool;
 use crate::follower_clock::FollowerClocks;
 use crate::hosted_partition::HostedPartition;
-use crate::shared::Shared;
+use crate::shared::{IsrCounters, Shared};
 use crate::throttle::ReplicationThrottle;
 
 /// All partitions of this broker.
@@ -136,6 +136,7 @@ impl ReplicaManager {
             environment,
             clocks: FollowerClocks::new(),
             isr_changes: Arc::new(IsrChangeQueue::default()),
+            isr_counters: IsrCounters::default(),
             leader_throttle: throttle(),
             follower_throttle: throttle(),
             config,
@@ -211,6 +212,20 @@ impl ReplicaManager {
     /// The status of every partition hosted here and online.
     pub fn statuses(&self) -> Vec<PartitionStatus> {
         self.partitions.all_online().iter().map(|hosted| hosted.status()).collect()
+    }
+
+    /// Counters and gauges of replication, for metrics.
+    pub fn replication_counts(&self) -> ReplicationCounts {
+        let counters = &self.shared.isr_counters;
+        let map = self.partitions.map.read();
+        ReplicationCounts {
+            isr_expands: counters.expands.load(Ordering::Relaxed),
+            isr_shrinks: counters.shrinks.load(Ordering::Relaxed),
+            failed_isr_updates: counters.failed_updates.load(Ordering::Relaxed),
+            offline_partitions: map.values().filter(|hosted| matches!(hosted, Hosted::Offline)).count(),
+            failed_partitions: self.fetchers.failed_partitions(),
+            max_lag: self.fetchers.max_lag(),
+        }
     }
 
     /// How many partitions fetchers gave up until the next leader epoch (`FailedPartitionsCount`).

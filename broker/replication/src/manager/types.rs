@@ -184,3 +184,20 @@ pub struct PartitionStatus {
     /// Fewer are in sync than `min.insync.replicas` (and it is led here).
     pub under_min_isr: bool,
 }
+
+/// Counters since the start, and gauges, of replication as a whole.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReplicationCounts {
+    /// ISRs that grew (`IsrExpandsPerSec`).
+    pub isr_expands: u64,
+    /// ISRs that shrank (`IsrShrinksPerSec`).
+    pub isr_shrinks: u64,
+    /// ISR changes that the controller refused (`FailedIsrUpdatesPerSec`).
+    pub failed_isr_updates: u64,
+    /// Replicas in failed log directories (`OfflineReplicaCount`).
+    pub offline_partitions: usize,
+    /// Partitions that fetchers gave up until the next leader epoch (`FailedPartitionsCount`).
+    pub failed_partitions: usize,
+    /// By how many records the partition that lags most is behind its leader's high watermark (`MaxLag`).
+    pub max_lag: i64,
+}

@@ -122,6 +122,7 @@ async fn run(seed: u64, protocol: ReplicaProtocol) {
         broker.announce(&last).await;
     }
     let leader = &brokers[usize::try_from(last.leader).unwrap() - 1];
+    eventually("enough replicas are in sync", || leader.isr(0).len() >= 2).await;
     leader.produce(0, &["end"], RequiredAcks::All, 20_000).await.unwrap();
     let equal =
         |broker: &Broker| broker.log_end(0) == leader.log_end(0) && broker.bytes(0) == leader.bytes(0);

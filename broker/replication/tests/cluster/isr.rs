@@ -38,6 +38,8 @@ async fn a_follower_that_lags_leaves_and_comes_back() {
     world.cut.lock().clear();
     eventually("it is back", || world.isr(&partition(0)).len() == 3 && leader.isr(0).len() == 3).await;
     eventually("with all data", || leader.bytes(0) == third.bytes(0)).await;
+    let counts = leader.manager.replication_counts();
+    assert!(counts.isr_shrinks >= 1 && counts.isr_expands >= 1, "{counts:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
