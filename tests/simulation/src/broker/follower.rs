@@ -14,7 +14,7 @@ use gregor_replication::{EpochEnd, FetchSessionError};
 
 use super::{Context, InFlight, Process};
 use crate::core::Timer;
-use crate::log::AppendRefusal;
+use crate::log::{AppendRefusal, SimLog};
 use crate::message::{Answer, Correlation, FetchAnswer, Fetched, Node, Request};
 use crate::mutants::Mutant;
 
@@ -344,7 +344,7 @@ impl Process {
                 }
                 (Ok(end), Some(log)) if end < log.end() => {
                     log.truncate(end);
-                    fetcher.machine.restarted(&name, log.end(), log.epochs.latest());
+                    restarted(&mut fetcher.machine, &name, term, log);
                 }
                 (Ok(_), Some(_)) => by_start.push((name, term)),
             }
@@ -371,10 +371,15 @@ impl Process {
                 (Err(refusal), _) => {
                     fetcher.machine.refused(&name, refusal, cx.now);
                 }
-                (Ok(start), Some(log)) => {
-                    fetcher.machine.restarted(&name, start.max(log.end()), log.epochs.latest());
-                }
+                (Ok(_), Some(log)) => restarted(&mut fetcher.machine, &name, term, log),
             }
         }
+    }
+}
+
+/// As `Fetcher::restarted`.
+fn restarted(machine: &mut FetcherMachine, name: &TopicPartition, term: LeaderEpoch, log: &SimLog) {
+    if machine.get(name).is_some_and(|state| state.leader_epoch == term) {
+        machine.restarted(name, log.end(), log.epochs.latest());
     }
 }

@@ -1,0 +1,221 @@
+//! What goes wrong, and what the administrator does meanwhile.
+
+use gregor_controller_machine::{AlterReassignmentsRequest, ElectLeadersRequest, ElectionType};
+use gregor_model::{BrokerId, TopicName, TopicPartition};
+
+use crate::core::{Event, Undo};
+use crate::log::SimLog;
+use crate::message::{Node, Request};
+use crate::scenario::draw_replicas;
+use crate::world::World;
+
+/// What a crash does to the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Crash {
+    /// Nothing: the process was killed.
+    Kill,
+    /// The power went.
+    PowerLoss,
+    /// The power went, and a bit flipped.
+    BitFlip,
+    /// The disk was replaced by an empty one.
+    NewDisk,
+}
+
+impl World {
+    fn any_broker(&mut self) -> BrokerId {
+        let count = i64::from(self.core.scenario.brokers);
+        BrokerId(i32::try_from(self.core.random.between(1, count)).unwrap_or(1))
+    }
+
+    /// A short time mostly, sometimes a long one.
+    fn duration_ms(&mut self) -> i64 {
+        if self.core.random.per_mille(500) {
+            self.core.random.between(50, 2_000)
+        } else {
+            self.core.random.between(2_000, 25_000)
+        }
+    }
+
+    /// Lets something go wrong.
+    pub(crate) fn strike(&mut self) {
+        let broker = match self.zookeeper.store.controller {
+            Some((controller, _)) if self.core.random.per_mille(250) => controller,
+            _ => self.any_broker(),
+        };
+        let duration_ms = self.duration_ms();
+        match self.core.random.below(100) {
+            0..=17 => self.crash(broker, Crash::Kill, duration_ms),
+            18..=25 => self.crash(broker, Crash::PowerLoss, duration_ms),
+            26..=27 => self.crash(broker, Crash::BitFlip, duration_ms),
+            28 => self.crash(broker, Crash::NewDisk, duration_ms),
+            29..=30 => {
+                let all: Vec<BrokerId> = self.brokers.iter().map(|broker| broker.id).collect();
+                for broker in all {
+                    let duration_ms = self.duration_ms();
+                    self.crash(broker, Crash::Kill, duration_ms);
+                }
+            }
+            31..=42 => {
+                self.core.trace(|| format!("{} is paused for {duration_ms} ms", broker.0));
+                self.broker(broker).pause();
+                self.core.after(duration_ms, Event::Undo(Undo::Resume(broker)));
+            }
+            43..=64 => self.cut(broker, duration_ms),
+            65..=71 => {
+                self.core.trace(|| format!("the session of {} expires", broker.0));
+                for session in self.zookeeper.sessions_of(broker) {
+                    self.zookeeper.end_session(session);
+                }
+            }
+            72..=78 => {
+                self.core.trace(|| format!("{} loses its connection to ZooKeeper", broker.0));
+                for session in self.zookeeper.sessions_of(broker) {
+                    self.zookeeper.break_connection(session);
+                }
+            }
+            79..=84 => {
+                let jump_ms = self.core.random.between(-60_000, 60_000);
+                self.core.trace(|| format!("the clock of {} jumps by {jump_ms} ms", broker.0));
+                self.broker(broker).clock_ms += jump_ms;
+            }
+            85..=92 => {
+                self.core.trace(|| format!("the disk of {} stands still for {duration_ms} ms", broker.0));
+                let (core, broker) = self.core_and(broker);
+                broker.stall_disk(core, duration_ms);
+            }
+            _ => {
+                self.core.trace(|| format!("{} is to shut down", broker.0));
+                let (core, broker) = self.core_and(broker);
+                broker.begin_shutdown(core);
+            }
+        }
+    }
+
+    fn crash(&mut self, id: BrokerId, crash: Crash, down_ms: i64) {
+        let at = usize::try_from(id.0 - 1).unwrap_or(0);
+        let Some(broker) = self.brokers.get_mut(at) else { return };
+        broker.kill(&self.core);
+        self.core.trace(|| format!("{} is down for {down_ms} ms: {crash:?}", id.0));
+        for (partition, log) in &mut broker.disk {
+            let random = &mut self.core.random;
+            let before = match crash {
+                Crash::Kill => continue,
+                Crash::PowerLoss => log.lose_unsynced(random),
+                Crash::BitFlip => log.lose_unsynced(random).max(log.flip_bit(random)),
+                Crash::NewDisk => {
+                    let before = log.end();
+                    *log = SimLog::default();
+                    before
+                }
+            };
+            if log.end() < before || crash == Crash::NewDisk {
+                self.core.checker.on_disk_loss(id, partition, before);
+            }
+        }
+        if crash == Crash::NewDisk {
+            broker.disk.clear();
+        }
+        self.core.after(down_ms, Event::Undo(Undo::Start(id)));
+    }
+
+    fn cut(&mut self, broker: BrokerId, duration_ms: i64) {
+        let others: Vec<Node> = self
+            .brokers
+            .iter()
+            .filter(|other| other.id != broker)
+            .map(|other| Node::Broker(other.id))
+            .collect();
+        let here = Node::Broker(broker);
+        let network = &mut self.core.network;
+        let what = match self.core.random.below(6) {
+            0 => {
+                network.isolate(broker, others.into_iter().chain([Node::Zookeeper]));
+                "everybody"
+            }
+            1 => {
+                network.isolate(broker, std::iter::once(Node::Zookeeper));
+                "ZooKeeper"
+            }
+            2 => {
+                network.isolate(broker, others.into_iter());
+                "the brokers"
+            }
+            3 => {
+                others.iter().for_each(|other| network.cut(here, *other));
+                "the brokers, outwards"
+            }
+            4 => {
+                others.iter().for_each(|other| network.cut(*other, here));
+                "the brokers, inwards"
+            }
+            _ => {
+                let other = self.core.random.pick(&others).copied().unwrap_or(Node::Zookeeper);
+                network.isolate(broker, std::iter::once(other));
+                "one other"
+            }
+        };
+        self.core.trace(|| format!("{} is cut off from {what} for {duration_ms} ms", broker.0));
+        self.core.after(duration_ms, Event::Undo(Undo::Heal));
+    }
+
+    /// Does what an administrator does.
+    pub(crate) fn administer(&mut self) {
+        let partitions: Vec<TopicPartition> = self.zookeeper.store.states.keys().cloned().collect();
+        let Some(partition) = self.core.random.pick(&partitions).cloned() else { return };
+        let brokers = self.core.scenario.brokers;
+        let replicas = draw_replicas(&mut self.core.random, brokers);
+        match self.core.random.below(20) {
+            0..=8 => {
+                self.core.trace(|| format!("{partition} is to be moved to {replicas:?}"));
+                self.reassign(partition, Some(replicas));
+            }
+            9..=10 => self.reassign(partition, None),
+            11..=13 => {
+                let request = ElectLeadersRequest { election: ElectionType::Preferred, partitions: None };
+                self.ask(Request::ElectLeaders(request));
+            }
+            14 if self.core.scenario.unclean_elections => {
+                let request = ElectLeadersRequest {
+                    election: ElectionType::Unclean,
+                    partitions: Some(vec![partition]),
+                };
+                self.ask(Request::ElectLeaders(request));
+            }
+            15..=16 => {
+                self.topics += 1;
+                let name = TopicName::new(&format!("t{}", self.topics));
+                self.core.trace(|| format!("topic {name} is created on {replicas:?}"));
+                self.zookeeper.store.create_topic(name, &[replicas]);
+            }
+            17 => {
+                self.core.trace(|| format!("topic {} is to be deleted", partition.topic));
+                self.zookeeper.store.mark_for_deletion(partition.topic);
+            }
+            18..=19 => {
+                // CreatePartitions is refused meanwhile (`REASSIGNMENT_IN_PROGRESS`) and for topics to be deleted.
+                let store = &mut self.zookeeper.store;
+                let is_idle = store.topics.get(&partition.topic).is_some_and(|topic| {
+                    topic.partitions.values().all(|assignment| !assignment.is_being_reassigned())
+                });
+                if is_idle && !store.deletions.contains(&partition.topic) {
+                    self.core.trace(|| format!("{} gets another partition", partition.topic));
+                    store.add_partition(&partition.topic, replicas);
+                }
+            }
+            _ => {}
+        }
+        self.zookeeper.fire();
+    }
+
+    fn reassign(&mut self, partition: TopicPartition, target: Option<Vec<BrokerId>>) {
+        let request = AlterReassignmentsRequest { partitions: vec![(partition, target)] };
+        self.ask(Request::AlterReassignments(request));
+    }
+
+    fn ask(&mut self, request: Request) {
+        if let Some(client) = self.clients.first_mut() {
+            client.administer(&mut self.core, request);
+        }
+    }
+}

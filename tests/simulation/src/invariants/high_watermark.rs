@@ -1,0 +1,37 @@
+//! The high watermark never retreats for a consumer: what one has read is there when it is read again, and no leader's log ends
+//! before it.
+
+use gregor_model::{LeaderEpoch, Offset, TopicPartition};
+
+use super::Checker;
+use crate::log::Batch;
+
+const NAME: &str = "the high watermark never retreats for consumers";
+
+impl Checker {
+    /// A consumer read these batches.
+    pub fn on_consumed(&mut self, partition: &TopicPartition, epoch: LeaderEpoch, batches: &[Batch]) {
+        let Some(known) = self.partitions.get(partition) else { return };
+        if epoch < known.absolved_before {
+            return;
+        }
+        for batch in batches {
+            let at = known.committed.partition_point(|committed| committed.base < batch.base);
+            if known.committed.get(at) != Some(batch) {
+                self.violated(NAME, || format!("a consumer of {partition} was given {batch:?}, which is not committed"));
+                return;
+            }
+        }
+    }
+
+    /// A consumer that had read up to `position` is told that the leader's log does not reach there.
+    pub fn on_out_of_range(&mut self, partition: &TopicPartition, epoch: LeaderEpoch, position: Offset) {
+        let Some(known) = self.partitions.get(partition) else { return };
+        let is_current = known.leaders.keys().next_back().is_some_and(|last| *last == epoch);
+        if is_current && known.absolved_before == LeaderEpoch(0) {
+            self.violated(NAME, || {
+                format!("a consumer of {partition} stands at {position:?}, beyond the log of the leader of epoch {}", epoch.0)
+            });
+        }
+    }
+}
