@@ -26,7 +26,7 @@ pub(crate) enum Open {
 pub(crate) struct Entry {
     pub(crate) name: String,
     pub(crate) is_dir: bool,
-    /// Length in bytes; 0 for directories.
+    /// Length in bytes, where it was asked for.
     pub(crate) len: u64,
 }
 
@@ -73,19 +73,24 @@ pub(crate) trait Disk: Debug + Send + Sync {
     /// Makes creations, renames and removals in a directory durable.
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
 
-    /// The entries of a directory, sorted by name. Names that are not UTF-8 are given lossily.
-    fn list(&self, path: &Path) -> io::Result<Vec<Entry>> {
+    /// The entries of a directory, sorted by name. Names that are not UTF-8 are given lossily. Lengths are looked up
+    /// where `measure` says so for the name; a directory may hold tens of thousands of files.
+    fn list(&self, path: &Path, measure: &dyn Fn(&str) -> bool) -> io::Result<Vec<Entry>> {
         let mut entries = Vec::new();
         for entry in fs::read_dir(path)? {
             let entry = entry?;
-            let metadata = match entry.path().metadata() {
-                Ok(metadata) => metadata,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                Err(error) => return Err(error),
-            };
             let name = entry.file_name().to_string_lossy().into_owned();
-            let is_dir = metadata.is_dir();
-            entries.push(Entry { name, is_dir, len: if is_dir { 0 } else { metadata.len() } });
+            let kind = entry.file_type()?;
+            if !kind.is_symlink() && !measure(&name) {
+                entries.push(Entry { name, is_dir: kind.is_dir(), len: 0 });
+                continue;
+            }
+            match entry.path().metadata() {
+                Ok(metadata) if metadata.is_dir() => entries.push(Entry { name, is_dir: true, len: 0 }),
+                Ok(metadata) => entries.push(Entry { name, is_dir: false, len: metadata.len() }),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
         }
         entries.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(entries)

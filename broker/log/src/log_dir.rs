@@ -79,7 +79,14 @@ impl LogDir {
         files: Arc<OpenFiles>,
         failures: Arc<FailureChannel>,
     ) -> Arc<LogDir> {
-        Arc::new(LogDir { path: path.into(), disk, files, failures, failure: OnceLock::new(), cleaner_checkpoint: CleanerCheckpoint::default() })
+        Arc::new(LogDir {
+            path: path.into(),
+            disk,
+            files,
+            failures,
+            failure: OnceLock::new(),
+            cleaner_checkpoint: CleanerCheckpoint::default(),
+        })
     }
 
     /// The directory, as configured.

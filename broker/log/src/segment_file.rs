@@ -228,9 +228,23 @@ impl SegmentFile {
         !self.queued.swap(true, Ordering::Relaxed)
     }
 
-    /// For the queue: whether the file may be closed; clears the mark of its last use.
-    pub(crate) fn is_idle(&self) -> bool {
-        !self.unsynced.load(Ordering::Acquire) && !self.used.swap(false, Ordering::Relaxed)
+    /// Whether there are writes that were not synced.
+    pub(crate) fn is_unsynced(&self) -> bool {
+        self.unsynced.load(Ordering::Acquire)
+    }
+
+    /// For the queue: whether the file was used since the last time it was asked.
+    pub(crate) fn was_used(&self) -> bool {
+        self.used.swap(false, Ordering::Relaxed)
+    }
+
+    /// For the queue: syncs the file if need be, and closes it. A failed sync has taken the directory offline.
+    pub(crate) fn close_durably(self: &Arc<Self>) {
+        let synced = self.sync();
+        self.close();
+        if let Err(error) = synced {
+            tracing::debug!(%error, "cannot sync a file before it is closed");
+        }
     }
 
     /// Whether it is open.

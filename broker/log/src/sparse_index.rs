@@ -41,6 +41,8 @@ struct State<E> {
     stored: Option<Stored<E>>,
     /// Entries that follow those of the file.
     pending: Vec<E>,
+    /// The file may hold the entries already.
+    rebuilding: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -52,7 +54,11 @@ struct Stored<E> {
 impl<E: IndexEntry> SparseIndex<E> {
     /// The index in `file`, which is looked at when it is first needed.
     pub(crate) fn new(base: Offset, file: Arc<SegmentFile>) -> SparseIndex<E> {
-        SparseIndex { base, file, state: RwLock::new(State { stored: None, pending: Vec::new() }) }
+        SparseIndex {
+            base,
+            file,
+            state: RwLock::new(State { stored: None, pending: Vec::new(), rebuilding: false }),
+        }
     }
 
     pub(crate) fn file(&self) -> &Arc<SegmentFile> {
@@ -100,17 +106,23 @@ impl<E: IndexEntry> SparseIndex<E> {
     /// Writes what was kept back and cuts the file to its entries.
     pub(crate) fn trim(&self) -> Result<(), StorageError> {
         self.write()?;
+        self.state.write().rebuilding = false;
         let len = u64::from(self.stored()?.count) * E::SIZE as u64;
         if self.file.len()? == len { self.file.get_or_create().map(drop) } else { self.file.set_len(len) }
     }
 
     fn write_pending(&self, state: &mut State<E>) -> Result<(), StorageError> {
+        let rebuilding = state.rebuilding;
         let (Some(stored), Some(last)) = (&mut state.stored, state.pending.last().copied()) else {
             return Ok(());
         };
         let mut bytes = Vec::with_capacity(state.pending.len() * E::SIZE);
         state.pending.iter().for_each(|entry| entry.encode(self.base, &mut bytes));
-        self.file.write_at(&[&bytes], u64::from(stored.count) * E::SIZE as u64)?;
+        let position = u64::from(stored.count) * E::SIZE as u64;
+        let mut there = vec![0; if rebuilding { bytes.len() } else { 0 }];
+        if !rebuilding || self.file.read_at(&mut there, position)? < bytes.len() || there != bytes {
+            self.file.write_at(&[&bytes], position)?;
+        }
         *stored = Stored { count: stored.count + state.pending.len() as u32, last: Some(last) };
         state.pending.clear();
         Ok(())
@@ -132,10 +144,11 @@ impl<E: IndexEntry> SparseIndex<E> {
         self.file.set_len(u64::from(count) * E::SIZE as u64)
     }
 
-    /// Removes all entries, without looking at them.
-    pub(crate) fn reset(&self) -> Result<(), StorageError> {
-        *self.state.write() = State { stored: Some(Stored { count: 0, last: None }), pending: Vec::new() };
-        if self.file.len()? == 0 { Ok(()) } else { self.file.set_len(0) }
+    /// Begins anew, for a recovery that will end with [`SparseIndex::trim`]. The file stays as it is until then: most
+    /// of the time it will turn out to be right.
+    pub(crate) fn begin_rebuild(&self) {
+        *self.state.write() =
+            State { stored: Some(Stored { count: 0, last: None }), pending: Vec::new(), rebuilding: true };
     }
 
     /// For a new segment: there are no entries, and no need to look.

@@ -142,7 +142,8 @@ impl LogManager {
     ) -> Result<Result<(DirCheckpoints, Vec<Job>), StorageError>, OpenError> {
         let log_dir = &dir.log_dir;
         let looked = || {
-            let entries = log_dir.run("list", log_dir.path(), |disk| disk.list(log_dir.path()))?;
+            let entries =
+                log_dir.run("list", log_dir.path(), |disk| disk.list(log_dir.path(), &|_| false))?;
             Ok((read_checkpoints(log_dir)?, entries))
         };
         let (checkpoints, entries) = match looked() {

@@ -54,11 +54,10 @@ impl PartitionLog {
     /// Makes the records before `up_to` durable, and no more: the active segment's indexes are rebuilt after a crash
     /// anyway, as the recovery point stays below.
     fn flush_records(&self, up_to: Offset, now: Timestamp) -> Result<(), StorageError> {
-        let _flushing = self.flushing.lock();
-        let marks = *self.marks.read();
-        if marks.flushed >= up_to {
+        let Some(_turn) = self.flush_turns.take_unless(|| self.marks.read().flushed >= up_to) else {
+            // Another's fsync has covered these records.
             return Ok(());
-        }
+        };
         let truncations = self.writer.lock().truncations;
         let marks = *self.marks.read();
         let segments = self.segments.load_full();
@@ -76,7 +75,7 @@ impl PartitionLog {
 
     /// Makes the segments with bases below `up_to` durable, with their indexes and the producers' snapshots.
     fn flush_segments(&self, up_to: Offset, now: Timestamp) -> Result<(), StorageError> {
-        let _flushing = self.flushing.lock();
+        let _turn = self.flush_turns.take_unless(|| false);
         let (truncations, snapshots) = {
             let mut writer = self.writer.lock();
             (writer.truncations, writer.snapshots.take_unsynced())

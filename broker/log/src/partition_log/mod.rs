@@ -3,12 +3,15 @@
 //! One writer at a time, under the log's mutex; readers take the offsets and then the segment list, and never wait for
 //! the writer. Invariant: log start <= last stable offset <= high watermark <= log end.
 //!
-//! Lock order: `flushing`, `writer`, `epochs`, `marks`, `recent`.
+//! Lock order: `flush_turns`, `writer`, `epochs`, `marks`, `recent`.
 
 mod append;
 mod compaction;
+#[cfg(test)]
+mod crash_tests;
 mod epochs;
 mod flush;
+mod flush_turns;
 mod lifecycle;
 mod marks;
 mod producers;
@@ -16,8 +19,6 @@ mod read;
 mod recent;
 mod retention;
 mod roll;
-#[cfg(test)]
-mod crash_tests;
 #[cfg(test)]
 mod tests;
 mod timestamps;
@@ -30,10 +31,11 @@ use arc_swap::ArcSwap;
 use gregor_model::{Offset, Timestamp, TopicId, TopicPartition};
 use parking_lot::{Mutex, RwLock};
 
-pub use self::retention::LogStartReason;
 pub(crate) use self::compaction::CompactionView;
+pub use self::retention::LogStartReason;
 pub(crate) use self::roll::Roller;
 
+use self::flush_turns::FlushTurns;
 use self::marks::Marks;
 use self::recent::RecentAppends;
 use crate::background::Background;
@@ -74,7 +76,7 @@ pub struct PartitionLog {
     recent: Mutex<RecentAppends>,
     epochs: RwLock<LeaderEpochs>,
     writer: Mutex<Writer>,
-    flushing: Mutex<()>,
+    flush_turns: FlushTurns,
     is_future: std::sync::atomic::AtomicBool,
 }
 
@@ -137,7 +139,7 @@ impl PartitionLog {
                 truncations: 0,
                 closed: false,
             }),
-            flushing: Mutex::new(()),
+            flush_turns: FlushTurns::default(),
             is_future: std::sync::atomic::AtomicBool::new(is_future),
         }
     }

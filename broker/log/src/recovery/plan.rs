@@ -12,7 +12,7 @@ use crate::file_name::{FileKind, FileName, FileState};
 /// What was seen in the directory.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Found {
-    /// Segment files and snapshots with their lengths in bytes.
+    /// Segment files and snapshots; of `.log`s the length in bytes.
     pub(super) files: Vec<(FileName, u64)>,
     /// The offset after the last batch of each `.log.swap`, by base.
     pub(super) swap_ends: BTreeMap<Offset, Offset>,

@@ -81,7 +81,8 @@ pub(crate) fn load_log(dir: &Arc<PartitionDir>, checkpoint: &Checkpoint) -> Resu
 
 /// Lists the files, and looks where the segments end that are about to replace others.
 fn look(dir: &Arc<PartitionDir>) -> Result<Found, StorageError> {
-    let entries = dir.run("list", "", |disk, path| disk.list(path))?;
+    let is_log = |name: &str| FileName::parse(name).is_some_and(|name| name.kind == FileKind::Log);
+    let entries = dir.run("list", "", |disk, path| disk.list(path, &is_log))?;
     let files: Vec<_> = entries
         .iter()
         .filter(|entry| !entry.is_dir)
@@ -212,7 +213,7 @@ impl Loader<'_> {
 
     /// What follows a cut cannot be reached any more without a gap.
     fn remove_segments_from(&mut self, base: Offset) -> Result<(), StorageError> {
-        let entries = self.dir.run("list", "", |disk, path| disk.list(path))?;
+        let entries = self.dir.run("list", "", |disk, path| disk.list(path, &|_| true))?;
         let later = entries.iter().rev().filter(|entry| {
             FileName::parse(&entry.name)
                 .is_some_and(|name| name.base >= base && name.kind != FileKind::Snapshot)

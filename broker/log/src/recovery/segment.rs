@@ -47,8 +47,8 @@ pub(super) fn recover_segment(
     rebuilt: &mut Rebuilt,
     index_interval_bytes: u32,
 ) -> Result<RecoveredSegment, StorageError> {
-    segment.offset_index().reset()?;
-    segment.time_index().reset()?;
+    segment.offset_index().begin_rebuild();
+    segment.time_index().begin_rebuild();
     segment.transaction_index().reset()?;
     let size = segment.log().len()?;
     let mut scan = BatchScan::new(segment.log(), 0, size);
