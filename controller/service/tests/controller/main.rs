@@ -1,4 +1,5 @@
 //! The controller service against a real ZooKeeper server and brokers that the test plays.
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
 
 mod brokers;
 #[path = "../../../zookeeper/tests/zookeeper/fixture.rs"]

@@ -79,21 +79,17 @@ mod tests {
 
     #[test]
     fn reads_old_and_new_forms() {
-        let rows: [(&str, Option<(i32, Option<i32>)>); 6] = [
-            (r#"{"version":1,"brokerid":3,"timestamp":"17"}"#, Some((3, None))),
-            (r#"{"version":2,"brokerid":3,"timestamp":"17","kraftControllerEpoch":-1}"#, Some((3, None))),
-            (
-                r#"{"version":2,"brokerid":3000,"timestamp":"17","kraftControllerEpoch":5}"#,
-                Some((3000, Some(5))),
-            ),
-            (r#"{"version":2,"brokerid":-1}"#, None),
-            (r#"{"version":2}"#, None),
-            ("", None),
-        ];
-        for (text, expected) in rows {
+        #[track_caller]
+        fn check(text: &str, expected: Option<(i32, Option<i32>)>) {
             let read = decode(text.as_bytes()).ok().map(|read| (read.broker.0, read.kraft_epoch));
             assert_eq!(read, expected, "{text}");
         }
+        check(r#"{"version":1,"brokerid":3,"timestamp":"17"}"#, Some((3, None)));
+        check(r#"{"version":2,"brokerid":3,"timestamp":"17","kraftControllerEpoch":-1}"#, Some((3, None)));
+        check(r#"{"version":2,"brokerid":30,"timestamp":"1","kraftControllerEpoch":5}"#, Some((30, Some(5))));
+        check(r#"{"version":2,"brokerid":-1}"#, None);
+        check(r#"{"version":2}"#, None);
+        check("", None);
         assert_eq!(decode_epoch(b"17"), Ok(ControllerEpoch(17)));
         assert!(decode_epoch(b"").is_err());
         assert!(decode_epoch(b"{}").is_err());

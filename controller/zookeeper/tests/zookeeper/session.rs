@@ -127,7 +127,7 @@ async fn an_expired_session_is_followed_by_a_new_one() {
     assert_eq!(pinned.exists("/mine").await, Err(ZooKeeperError::SessionExpired));
     assert_eq!(session.exists("/mine").await, Ok(None));
     session.create("/mine", b"", CreateMode::Ephemeral).await.unwrap();
-    assert_eq!(session.pinned().exists("/mine").await.unwrap().is_some(), true);
+    assert!(session.pinned().exists("/mine").await.unwrap().is_some());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
