@@ -1,7 +1,7 @@
 //! The finalized features of the cluster (`FinalizedFeatureChangeListener`): what `/feature` holds, told in ApiVersions.
 //!
 //! A broker of 3.9 in ZooKeeper mode supports no feature, so a finalized one means that the cluster's data may be in a
-//! form this broker cannot read.
+//! form this broker cannot read: it does not start then.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use gregor_zookeeper::schema::feature;
+use gregor_zookeeper::store::Store;
 use gregor_zookeeper::watch::NodeWatch;
 use gregor_zookeeper::{Node, Session};
 use tokio_util::sync::CancellationToken;
@@ -27,6 +28,22 @@ pub type FeatureCache = ArcSwapOption<FinalizedFeatures>;
 
 /// How long to wait after ZooKeeper failed.
 const RETRY_BACKOFF: Duration = Duration::from_secs(1);
+
+/// The cluster has features that this broker lacks.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the cluster has finalized features that this broker does not support: {0}")]
+pub struct UnsupportedFeatures(String);
+
+/// Whether this broker may be a member of the cluster, as far as features go.
+pub async fn check(store: &Store) -> anyhow::Result<()> {
+    match store.features().await? {
+        Some((features, _)) if !features.levels.is_empty() => {
+            let levels = features.levels.iter().map(|(name, level)| format!("{name}={level}"));
+            Err(UnsupportedFeatures(levels.collect::<Vec<_>>().join(", ")).into())
+        }
+        _ => Ok(()),
+    }
+}
 
 /// Follows the node until the broker stops.
 pub async fn follow(session: Session, cache: Arc<FeatureCache>, stop: CancellationToken) {

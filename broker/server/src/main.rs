@@ -54,7 +54,10 @@ fn main() -> ExitCode {
             Ok(runtime) => runtime,
             Err(error) => return fail(&format!("cannot start the runtime: {error}")),
         };
-    match runtime.block_on(lifecycle::run(&flags.properties, &flags.overrides)) {
+    let ended = runtime.block_on(lifecycle::run(&flags.properties, &flags.overrides));
+    // What still runs is a recovery that was given up: it must not keep the process.
+    runtime.shutdown_background();
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&chain(&error)),
     }

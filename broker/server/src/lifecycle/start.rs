@@ -59,11 +59,19 @@ pub async fn start(config: BrokerConfig) -> Result<RunningBroker> {
     let bound = BoundServer::bind(NetworkConfig::from_config(&config)?)?;
     let session = Session::connect(&session_config(&config)?).await?;
     let store = Store::new(session.clone());
+    features::check(&store).await?;
     let identity = identity::establish(&config, &session).await?;
     let parts = Parts::build(&config, &identity, &session, &bound).await?;
     parts.registration.check_addresses(&store).await?;
     parts.registration.register(&session).await?;
-    let running = parts.run(config, identity, session, bound)?;
+    let running = match parts.run(config, identity, session.clone(), bound) {
+        Ok(running) => running,
+        Err(error) => {
+            // The registration goes at once, not when the session times out.
+            session.close().await;
+            return Err(error);
+        }
+    };
     tracing::info!(
         broker = %running.broker.id,
         cluster = %running.broker.cluster_id,

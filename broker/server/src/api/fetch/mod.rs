@@ -102,3 +102,6 @@ fn params(context: &RequestContext, request: &FetchRequest) -> FetchParams {
         hard_max_bytes: version <= 2,
     }
 }
+
+#[cfg(test)]
+mod tests;
