@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use gregor_controller_machine::{
-    AlterReassignmentsRequest, ControllerConfig, ElectLeadersError, ElectLeadersRequest, Event,
-    ListReassignmentsRequest, NotController, Reply, RequestId, UpdateFeaturesRequest,
+    AlterReassignmentsRequest, ControllerConfig, ControllerStatistics, ElectLeadersError,
+    ElectLeadersRequest, Event, ListReassignmentsRequest, NotController, Reply, RequestId,
+    UpdateFeaturesRequest,
 };
 use gregor_model::{BrokerId, TopicName, TopicPartition};
 use kafka_protocol::messages;
@@ -27,6 +28,8 @@ pub(crate) enum Ask {
     Event(Event),
     /// What the machine knows of a topic.
     Standing(TopicName, oneshot::Sender<TopicStanding>),
+    /// Counts for metrics.
+    Statistics(oneshot::Sender<ControllerStatistics>),
     /// Changed settings.
     Config(ControllerConfig),
 }
@@ -167,6 +170,17 @@ impl ControllerHandle {
             // When the service has stopped there is no one to tell.
             let _ = self.asks.send(Ask::Event(Event::UncleanElectionEnabled(topic))).await;
         }
+    }
+
+    /// Counts for metrics; all zero when this broker is not the controller.
+    pub async fn statistics(&self) -> ControllerStatistics {
+        if !self.is_active() {
+            return ControllerStatistics::default();
+        }
+        let (sender, answer) = oneshot::channel();
+        // A service that has stopped counts nothing.
+        let _ = self.asks.send(Ask::Statistics(sender)).await;
+        answer.await.unwrap_or_default()
     }
 
     /// Settings of the machine changed.

@@ -157,9 +157,7 @@ impl Worker {
                 (watch, node) = optional(self.candidacy.as_mut()) => Input::Controller(watch, node),
                 () = reached(self.retry_at) => Input::Retry,
                 timer = elapsed(self.timer) => Input::Timer(timer),
-                // Both senders are held by this task or its handle: they do not close before the task stops.
-                Some(event) = events.recv(), if room => Input::Event(event),
-                Some(ask) = asks.recv(), if room => Input::Ask(ask),
+                input = work(&mut events, &mut asks), if room => input,
             };
             // ZooKeeper may keep an election waiting for as long as it is away.
             if stop.run_until_cancelled(self.handle(input)).await.is_none() {
@@ -226,11 +224,24 @@ impl Worker {
                 // The asker may have gone.
                 let _ = answer.send(standing);
             }
+            Ask::Statistics(answer) => {
+                let _ = answer.send(self.machine.statistics());
+            }
             Ask::Config(config) => {
                 self.settings.machine = config.clone();
                 self.machine.set_config(config);
             }
         }
+    }
+}
+
+/// An event or a request, whichever comes; neither can hold the other up.
+async fn work(events: &mut mpsc::Receiver<TermEvent>, asks: &mut mpsc::Receiver<Ask>) -> Input {
+    tokio::select! {
+        Some(event) = events.recv() => Input::Event(event),
+        Some(ask) = asks.recv() => Input::Ask(ask),
+        // The handles are gone, and this task itself holds a sender of events.
+        else => std::future::pending().await,
     }
 }
 

@@ -80,7 +80,8 @@ impl Worker {
         if let Err(error) = office.term.move_on(broker).await {
             warn!(%error, "the office could not be given up");
         }
-        self.read_controller_again();
+        // Whatever made us give up may still be there: let another broker try.
+        self.pause();
     }
 }
 

@@ -153,7 +153,7 @@ impl Worker {
     }
 
     /// Reads `/controller` again after a pause.
-    fn pause(&mut self) {
+    pub(super) fn pause(&mut self) {
         self.candidacy = None;
         self.retry_at = Some(Instant::now() + RETRY_PAUSE);
     }

@@ -2,8 +2,8 @@ use std::sync::Arc;
 
 use gregor_controller_service::ControllerHandle;
 use gregor_model::{BrokerId, ControllerEpoch};
-use gregor_zookeeper::schema::controller;
-use gregor_zookeeper::{Session, ZooKeeperError};
+use gregor_zookeeper::schema::{controller, feature};
+use gregor_zookeeper::{CreateMode, Session, ZooKeeperError};
 use kafka_protocol::messages::{
     AllocateProducerIdsRequest, AlterPartitionRequest, BrokerId as WireBrokerId, ControlledShutdownRequest,
 };
@@ -117,4 +117,21 @@ async fn stopping_does_not_wait_for_zookeeper() {
     active(&candidate.controller).await;
     server.kill();
     crate::fixture::soon("stopped", candidate.stop()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failover_that_fails_passes_the_office_on() {
+    let server = Server::start().await;
+    let brokers = Arc::new(Brokers::default());
+    let session = Session::connect(&server.config("/kafka", 6_000)).await.unwrap();
+    session.create(feature::PATH, b"junk", CreateMode::Persistent).await.unwrap();
+    let candidate = Candidate::start(&server, 1, &brokers).await;
+    eventually("given up, and won again", async || {
+        let node = session.find(controller::EPOCH_PATH).await.unwrap();
+        node.is_some_and(|node| controller::decode_epoch(&node.data).unwrap() >= ControllerEpoch(2))
+    })
+    .await;
+    session.delete(feature::PATH, None).await.unwrap();
+    eventually("in office", async || candidate.controller.statistics().await.active_brokers == 1).await;
+    candidate.stop().await;
 }
