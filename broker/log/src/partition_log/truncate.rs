@@ -19,7 +19,7 @@ impl PartitionLog {
         self.check_open(&writer)?;
         let log_end = self.log_end_offset();
         if offset >= log_end {
-            tracing::info!(partition = %self.topic_partition(), %offset, %log_end, "nothing to truncate");
+            tracing::debug!(partition = %self.topic_partition(), %offset, %log_end, "nothing to truncate");
             self.change_epochs(|epochs| epochs.truncate_from_end(log_end))?;
             return Ok(false);
         }

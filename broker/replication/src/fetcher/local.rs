@@ -71,7 +71,8 @@ impl LocalReplicas {
         let log = hosted.follower_log(term).ok_or(FollowerError::Superseded)?;
         let log_end = log.log_end_offset();
         let decided = truncation::decide(leader, initial, log_end, |epoch| log.end_offset_for_epoch(epoch));
-        tracing::info!(
+        // What is cut, the log says at `info`; mostly nothing is, for every partition of a new leader.
+        tracing::debug!(
             %partition, leader_epoch = %term, ?leader, %log_end, offset = %decided.offset, complete = decided.complete,
             "truncating to where the logs part"
         );
