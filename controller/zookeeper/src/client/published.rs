@@ -3,7 +3,8 @@
 //! The crate keeps one session, reconnects by itself, and reports a request that was cut off in several ways, which all
 //! become [`ZooKeeperError::ConnectionLoss`] here. It gives a session up by itself after 7/5 of the session timeout
 //! without an answer, which the Java client never does; [`Connector::reattach`] is the way back. It loses persistent
-//! watches at every reconnect; [`TreeEvent::Interrupted`] tells the owner to add them again.
+//! watches at every reconnect; [`TreeEvent::Interrupted`] tells the owner to add them again. A watch that is still
+//! awaited when the runtime itself ends panics in the crate: tasks that watch are stopped and joined before.
 
 use std::sync::Arc;
 use std::time::Duration;
