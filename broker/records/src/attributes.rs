@@ -33,9 +33,11 @@ impl Attributes {
     const CONTROL: u8 = 0x20;
     const DELETE_HORIZON: u8 = 0x40;
 
+    const KNOWN: u8 = 0x7f;
+
     /// From the low byte of the stored field.
     pub fn from_low_byte(byte: u8) -> Attributes {
-        Attributes(byte)
+        Attributes(byte & Self::KNOWN)
     }
 
     /// The low byte of the stored field; the high one is 0.
