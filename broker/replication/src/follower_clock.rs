@@ -125,6 +125,10 @@ impl FollowerClocks {
         if let Some(at) = clock.served_since.iter().position(|begin| *begin == since) {
             clock.served_since.swap_remove(at);
         }
+        // Requests may claim any broker id: a clock that never stopped need not be kept.
+        if clock.served_since.is_empty() && clock.stopped_ms == 0 {
+            state.followers.remove(&follower);
+        }
     }
 
     /// What time it is for `follower`.
@@ -180,6 +184,16 @@ mod tests {
         assert_eq!(clocks.now(BrokerId(3), Timestamp(30_000)), Timestamp(30_000), "others are not concerned");
         clocks.end_service(FOLLOWER, since, Timestamp(30_000));
         assert_eq!(clocks.now(FOLLOWER, Timestamp(30_100)), Timestamp(10_100), "and afterwards");
+    }
+
+    #[test]
+    fn whoever_claims_to_be_a_follower_leaves_nothing_behind() {
+        let clocks = FollowerClocks::new();
+        for id in 0..1000 {
+            let since = clocks.begin_service(BrokerId(id), Timestamp(0));
+            clocks.end_service(BrokerId(id), since, Timestamp(1));
+        }
+        assert!(clocks.state.lock().followers.is_empty());
     }
 
     #[test]

@@ -49,10 +49,11 @@ impl HostedPartition {
             }
             leader.leader_epoch()
         };
-        cx.clocks.begin_append(now);
+        let begun = cx.now();
+        cx.clocks.begin_append(begun);
         let appended =
             log.append_as_leader(append.records, leader_epoch, append.origin, append.verification, now);
-        cx.clocks.end_append(now, cx.now());
+        cx.clocks.end_append(begun, cx.now());
         let info = appended.map_err(Arc::new)?;
         let moved = Self::advance_high_watermark(cx, log, &leader.lock(), now);
         let wait = match (acks_all, info.last_offset) {

@@ -26,9 +26,11 @@ impl Random {
     }
 }
 
-/// One seed, or as many as the environment's `REPLICATION_SEEDS` says, for a longer run by hand.
+/// Seed 1, or those that the environment's `REPLICATION_SEEDS` says (`1-40`), for a longer run by hand.
 fn seeds() -> std::ops::RangeInclusive<u64> {
-    1..=std::env::var("REPLICATION_SEEDS").ok().and_then(|count| count.parse().ok()).unwrap_or(1)
+    let range = std::env::var("REPLICATION_SEEDS").unwrap_or_else(|_| "1-1".to_owned());
+    let (first, last) = range.split_once('-').unwrap();
+    first.parse().unwrap()..=last.parse().unwrap()
 }
 
 /// The values of a log by offset.
@@ -99,7 +101,7 @@ async fn run(seed: u64, protocol: ReplicaProtocol) {
         config.replica_lag_time_max_ms = 200;
         config.protocol = protocol;
     };
-    let log = LogConfig { segment_bytes: 2_000, min_insync_replicas: 2, ..LogConfig::default() };
+    let log = LogConfig { segment_bytes: 20_000, min_insync_replicas: 2, ..LogConfig::default() };
     let brokers: Arc<[Broker; 3]> = Arc::new([1, 2, 3].map(|id| world.broker_with(id, log.clone(), config)));
     for broker in brokers.iter() {
         broker.apply(&[state(0, 1, 0, &[1, 2, 3], &[1, 2, 3])]).await;
@@ -128,20 +130,21 @@ async fn run(seed: u64, protocol: ReplicaProtocol) {
         |broker: &Broker| broker.log_end(0) == leader.log_end(0) && broker.bytes(0) == leader.bytes(0);
     eventually("all replicas are equal", || brokers.iter().all(equal)).await;
     let found = values(leader);
-    let acked = acked.lock();
+    let acked = std::mem::take(&mut *acked.lock());
     println!(
         "seed {seed}: {} acknowledged, {} terms, log end {}",
         acked.len(),
         last.leader_epoch,
         leader.log_end(0)
     );
-    for (offset, value) in acked.iter() {
+    for (offset, value) in &acked {
         assert_eq!(found.get(offset), Some(value), "seed {seed}: acknowledged at {offset}");
     }
     assert_eq!(leader.manager.status(&partition(0)).unwrap().leader_epoch.unwrap().0, last.leader_epoch);
     assert!(leader.high_watermark(0) <= leader.log_end(0) && Offset(leader.high_watermark(0)) > Offset(0));
     for broker in brokers.iter() {
         assert_eq!(broker.manager.failed_partitions(), 0, "seed {seed}");
+        broker.manager.shutdown().await;
     }
 }
 

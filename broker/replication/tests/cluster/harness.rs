@@ -241,7 +241,9 @@ impl Broker {
     /// Sends what the controller decided, whether or not this broker knows better by now.
     pub async fn announce(&self, state: &State) {
         let id = self.world.topic_ids.lock().get("t").copied();
-        self.manager.become_leader_or_follower(leader_and_isr(std::slice::from_ref(state), id, 1), 7).await;
+        let request = leader_and_isr(std::slice::from_ref(state), id, 1);
+        let (response, _) = self.manager.become_leader_or_follower(request, 7).await;
+        assert!(codes(&response).iter().all(|code| [0, 11].contains(code)), "{response:?}");
     }
 
     pub async fn produce(
