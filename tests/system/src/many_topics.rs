@@ -7,7 +7,7 @@ use gregor_harness::{Cluster, ClusterBuilder, run_within, wait};
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
 use kafka_protocol::messages::{CreateTopicsRequest, MetadataRequest};
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const TOPICS: usize = 5_000;
 const TOPICS_PER_REQUEST: usize = 250;
@@ -20,8 +20,11 @@ fn a_controller_of_5000_topics_outlives_its_zookeeper_server() {
             .property("zookeeper.session.timeout.ms", "6000")
             .start(context)
             .await?;
+        let start = Instant::now();
         create_topics(&cluster).await?;
+        println!("{TOPICS} topics were created in {:?}", start.elapsed());
         wait_until_served(&cluster, TOPICS).await?;
+        println!("and served after {:?}", start.elapsed());
 
         let session = cluster.znodes.owner("/controller").await?.context("no controller")?;
         let server = cluster.ensemble.server_of_session(session).await?;
@@ -43,6 +46,7 @@ fn a_controller_of_5000_topics_outlives_its_zookeeper_server() {
             cluster.znodes.owner("/controller").await? == Some(session),
             "the controller lost its session"
         );
+        println!("changes made meanwhile were seen after {:?}", start.elapsed());
         // And again, now that every watch was set anew.
         cluster
             .znodes
