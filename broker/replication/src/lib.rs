@@ -3,6 +3,10 @@
 //! [`ReplicaManager`] is the whole as the server sees it. What decides is pure ([`partition`], [`fetch_session`], [`fetcher`],
 //! [`alter_partition`]); what acts is thin. Nothing here knows ZooKeeper or client sockets: what replication needs of
 //! its broker it asks for by the traits of [`environment`].
+//!
+//! Tasks, all owned by the manager and joined by its shutdown: one fetcher per leader and fetcher number, one that sends AlterPartition, three
+//! ticks (stall watch, ISR check, high watermark checkpoint). Locks, outermost first: control requests; partition map; a partition's
+//! role; its leader state; its log; its waiting lists. None is held across an await.
 
 pub mod alter_partition;
 mod config;

@@ -132,13 +132,14 @@ impl HostedPartition {
             tracing::info!(partition = %self.partition, "ignoring a leadership older than what is known");
             return Ok(None);
         }
+        // Without a log the term is not used up: the controller may announce it again.
+        let log = self.attach_log(&mut state, logs, decision, now)?;
         let is_new_term = state.leader_epoch.is_none_or(|known| decision.leadership.leader_epoch > known);
         state.role = Role::Follower;
         state.adopt(decision);
-        let log = self.attach_log(&mut state, logs, decision, now);
         drop(state);
         self.release_waiters(WaitOutcome::NotLeader);
-        log.map(|log| is_new_term.then_some(log))
+        Ok(is_new_term.then_some(log))
     }
 
     /// Gives the log the id its topic has, when it had none.

@@ -2,7 +2,7 @@
 
 use gregor_replication::{PartitionError, ProduceError, RequiredAcks};
 
-use crate::harness::{World, eventually, partition, state};
+use crate::harness::{World, codes, eventually, leader_and_isr, partition, state, topic_id};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_high_watermark_survives_in_its_checkpoint() {
@@ -61,4 +61,25 @@ async fn a_failed_directory_takes_its_partitions_offline() {
     assert_eq!(failed.logs, [partition(0)]);
     let error = broker.produce(0, &["b"], RequiredAcks::All, 1_000).await.unwrap_err();
     assert!(matches!(error, ProduceError::Partition(PartitionError::Offline(_))), "{error:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_log_of_another_topic_of_that_name_is_not_used() {
+    let world = World::new();
+    world.set_topic_id("t", topic_id(1));
+    let broker = world.broker(1);
+    broker.apply(&[state(0, 1, 3, &[1], &[1])]).await;
+    broker.produce(0, &["a"], RequiredAcks::All, 1_000).await.unwrap();
+    let broker = broker.restart().await;
+    for leader in [1, 2] {
+        let other = leader_and_isr(&[state(0, leader, 0, &[1], &[1, 2])], Some(topic_id(2)), 1);
+        let (response, changes) = broker.manager.become_leader_or_follower(other, 7).await;
+        let code = if leader == 1 { codes(&response) } else { vec![103] };
+        assert_eq!((code, changes.leaders.len() + changes.followers.len()), (vec![103], 0));
+    }
+    assert_eq!(broker.log_end(0), 1, "what is there stays");
+    world.set_topic_id("t", topic_id(1));
+    broker.apply(&[state(0, 1, 3, &[1], &[1])]).await;
+    broker.produce(0, &["b"], RequiredAcks::All, 1_000).await.unwrap();
+    assert_eq!(broker.log_end(0), 2);
 }
