@@ -9,6 +9,7 @@ use gregor_records::{
 };
 
 use super::offset_map::OffsetMap;
+use super::plain::PlainRecords;
 use super::retention::{BatchVerdict, Retention, WhenEmpty};
 use super::transactions::CleanedTransactions;
 
@@ -37,6 +38,7 @@ pub(crate) struct Filtered {
 pub(crate) struct BatchFilter {
     /// Of each record of the batch, whether it is kept.
     kept: Vec<bool>,
+    plain: PlainRecords,
 }
 
 impl BatchFilter {
@@ -83,7 +85,8 @@ impl BatchFilter {
         self.kept.clear();
         let control = batch.is_control();
         let mut tombstones = false;
-        let mut records = batch.records(Limits::for_batch(batch.header()))?;
+        self.plain.load(batch)?;
+        let mut records = self.plain.records(batch)?;
         while let Some(record) = records.next_record()? {
             let keep = control || retention.keep_record(batch.header(), &record);
             self.kept.push(keep);
@@ -129,7 +132,7 @@ impl BatchFilter {
         batch: &BatchRef<'_>,
         mut append: impl FnMut(&gregor_records::RecordRef<'_>) -> Result<(), BuildError>,
     ) -> Result<(), FilterError> {
-        let mut records = batch.records(Limits::for_batch(batch.header()))?;
+        let mut records = self.plain.records(batch)?;
         for keep in &self.kept {
             match records.next_record()? {
                 Some(record) if *keep => append(&record)?,

@@ -13,6 +13,7 @@ mod indexing;
 mod log_cleaner;
 mod offset_map;
 mod pace;
+mod plain;
 mod retention;
 mod rewrite;
 mod selection;

@@ -28,8 +28,11 @@ impl<'a> Records<'a> {
         Ok(Records { source })
     }
 
-    /// The records of a batch of magic 2 whose header lies apart from them.
-    pub(crate) fn of_parts(
+    /// The records of a batch of magic 2 whose header lies apart from them, or says how they are compressed now.
+    ///
+    /// # Errors
+    /// As [`BatchRef::records`].
+    pub fn of_parts(
         header: &BatchHeader,
         payload: &'a [u8],
         limits: Limits,
