@@ -45,3 +45,63 @@ pub fn has_leaders(snapshot: &MetadataSnapshot, name: &TopicName, partitions: us
 pub fn is_gone(snapshot: &MetadataSnapshot, name: &TopicName) -> bool {
     snapshot.topic(name.as_str()).is_none()
 }
+
+#[cfg(test)]
+mod tests {
+    use kafka_protocol::messages::UpdateMetadataRequest;
+    use kafka_protocol::messages::update_metadata_request::{
+        UpdateMetadataPartitionState, UpdateMetadataTopicState,
+    };
+    use kafka_protocol::protocol::StrBytes;
+
+    use super::*;
+
+    /// Says of topic `a` who leads each of its partitions; -2 deletes one.
+    fn told(leaders: &[i32]) -> UpdateMetadataRequest {
+        let partitions = (0..).zip(leaders).map(|(index, leader)| {
+            UpdateMetadataPartitionState::default().with_partition_index(index).with_leader((*leader).into())
+        });
+        let topic = UpdateMetadataTopicState::default()
+            .with_topic_name(StrBytes::from_static_str("a").into())
+            .with_partition_states(partitions.collect());
+        UpdateMetadataRequest::default().with_topic_states(vec![topic])
+    }
+
+    fn names() -> Vec<TopicName> {
+        vec![TopicName::new("a")]
+    }
+
+    #[tokio::test]
+    async fn waits_for_the_leaders_of_all_partitions() {
+        let cache = MetadataCache::new();
+        let wait =
+            wait(&cache, names(), Duration::from_secs(60), |snapshot, name| has_leaders(snapshot, name, 2));
+        let tell = async {
+            for leaders in [&[1][..], &[1, -1], &[1, 1]] {
+                tokio::task::yield_now().await;
+                cache.update(&told(leaders), 8).expect("valid");
+            }
+        };
+        assert_eq!(futures::join!(wait, tell).0, []);
+    }
+
+    #[tokio::test]
+    async fn waits_until_a_topic_is_gone() {
+        let cache = MetadataCache::new();
+        cache.update(&told(&[1, 1]), 8).expect("valid");
+        let tell = async {
+            tokio::task::yield_now().await;
+            cache.update(&told(&[-2, -2]), 8).expect("valid");
+        };
+        let wait = wait(&cache, names(), Duration::from_secs(60), is_gone);
+        assert_eq!(futures::join!(wait, tell).0, []);
+    }
+
+    #[tokio::test]
+    async fn answers_what_is_late() {
+        let cache = MetadataCache::new();
+        cache.update(&told(&[-1]), 8).expect("valid");
+        let late = wait(&cache, names(), Duration::ZERO, |snapshot, name| has_leaders(snapshot, name, 1));
+        assert_eq!(late.await, names());
+    }
+}

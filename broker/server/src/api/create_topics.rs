@@ -154,3 +154,32 @@ fn incomplete(result: &CreatableTopicResult) -> CreatableTopicResult {
         .with_replication_factor(-1)
         .with_configs(Some(Vec::new()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn topic(name: &'static str) -> CreatableTopic {
+        CreatableTopic::default().with_name(kafka_protocol::protocol::StrBytes::from_static_str(name).into())
+    }
+
+    #[test]
+    fn each_name_is_answered_once_and_doubles_are_refused() {
+        let topics = [topic("a"), topic("b"), topic("a"), topic(CLUSTER_METADATA)];
+        let found: Vec<_> = distinct(&topics).into_iter().map(|topic| precheck(topic, &topics)).collect();
+        let messages: Vec<_> = found
+            .iter()
+            .map(|result| {
+                result.as_ref().and_then(|result| result.error_message.as_deref().map(str::to_owned))
+            })
+            .collect();
+        assert_eq!(
+            messages,
+            [
+                Some("Found multiple entries for this topic.".to_owned()),
+                None,
+                Some("Creation of internal topic __cluster_metadata is prohibited.".to_owned())
+            ]
+        );
+    }
+}
