@@ -8,6 +8,8 @@
 mod append;
 mod compaction;
 #[cfg(test)]
+mod corruption_tests;
+#[cfg(test)]
 mod crash_tests;
 mod epochs;
 mod flush;
