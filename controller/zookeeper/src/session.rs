@@ -184,8 +184,9 @@ impl Session {
 
     /// Closes the session: its ephemeral nodes vanish at once, and every operation from now on fails with `Closed`.
     pub async fn close(&self) {
-        self.stop.cancel();
+        // In this order: the owner, once stopped, would drop the client without waiting for the server's answer.
         let client = self.shared.close();
+        self.stop.cancel();
         if let Some(client) = client {
             client.close().await;
         }
@@ -195,10 +196,23 @@ impl Session {
 impl Shared {
     fn publish(&self, change: impl FnOnce(&mut Attachment)) {
         self.attachment.send_modify(change);
-        let status = self.attachment.borrow().status;
-        self.statuses.send_if_modified(|current| std::mem::replace(current, status) != status);
+        // Read under the lock of what is written, so that of two publishers the later state stays.
+        self.statuses.send_if_modified(|current| {
+            let status = self.attachment.borrow().status;
+            std::mem::replace(current, status) != status
+        });
     }
 
+    /// Says how the connection is; after the close nothing more.
+    fn set_state(&self, state: SessionState) {
+        self.publish(|attachment| {
+            if attachment.status.state != SessionState::Closed {
+                attachment.status.state = state;
+            }
+        });
+    }
+
+    /// Ends it all; the client that served.
     fn close(&self) -> Option<Arc<dyn Client>> {
         let mut client = None;
         self.publish(|attachment| {

@@ -52,8 +52,8 @@ async fn follow(shared: &Shared, client: &dyn Client) {
     loop {
         let state = *states.borrow_and_update();
         match state {
-            ClientState::Connected => shared.publish(|a| a.status.state = SessionState::Connected),
-            ClientState::Disconnected => shared.publish(|a| a.status.state = SessionState::Disconnected),
+            ClientState::Connected => shared.set_state(SessionState::Connected),
+            ClientState::Disconnected => shared.set_state(SessionState::Disconnected),
             ClientState::Expired | ClientState::AuthFailed => return,
         }
         if states.changed().await.is_err() {
@@ -65,10 +65,8 @@ async fn follow(shared: &Shared, client: &dyn Client) {
 /// Puts another client in the place of one that is over.
 async fn replace(shared: &Shared, connector: &dyn Connector, over: Arc<dyn Client>) -> Arc<dyn Client> {
     let session = over.session_id();
-    shared.publish(|attachment| {
-        attachment.status.state = SessionState::Disconnected;
-        attachment.client = None;
-    });
+    shared.publish(|attachment| attachment.client = None);
+    shared.set_state(SessionState::Disconnected);
     loop {
         match connector.reattach(over.as_ref()).await {
             Ok(client) => {
@@ -84,7 +82,7 @@ async fn replace(shared: &Shared, connector: &dyn Connector, over: Arc<dyn Clien
         }
     }
     warn!(%session, "ZooKeeper session expired");
-    shared.publish(|attachment| attachment.status.state = SessionState::Expired);
+    shared.set_state(SessionState::Expired);
     drop(over);
     loop {
         match open(connector).await {
