@@ -23,7 +23,8 @@ async fn three(server: &Server, brokers: &Arc<Brokers>) -> Vec<Candidate> {
         candidates.push(Candidate::start(server, id, brokers).await);
     }
     let first = &candidates[0];
-    eventually("the first one is the controller", async || first.controller.is_active()).await;
+    let known = async || first.controller.statistics().await.active_brokers == 3;
+    eventually("the first one is the controller and knows all", known).await;
     candidates
 }
 
