@@ -119,8 +119,7 @@ impl LogCleaner {
     /// The metrics.
     pub fn gauges(&self, now: Timestamp) -> CleanerGauges {
         let (uncleanable, mut gauges, last_run) = {
-            let mut state = self.state.lock();
-            state.uncleanable.retain(|(_, partition)| self.manager.log(partition).is_some());
+            let state = self.state.lock();
             (state.uncleanable.clone(), state.gauges, state.last_run)
         };
         gauges.uncleanable_partitions_count = uncleanable.len();
@@ -152,6 +151,8 @@ impl LogCleaner {
     ) -> Option<(Reservation<'_>, Arc<PartitionLog>, CompactionView, Cleanable)> {
         let mut state = self.state.lock();
         state.last_run = Some(now);
+        // A partition that is created again is another one.
+        state.uncleanable.retain(|(_, partition)| self.manager.log(partition).is_some());
         let mut found = Vec::new();
         for log in self.idle_logs(&state) {
             match look_at(&log, now) {

@@ -483,3 +483,26 @@ fn compact_and_delete() {
     assert_eq!(log.log_start_offset(), log.log_end_offset(), "all of it is old");
     assert_eq!(cleaner.clean_once(later, &|| false), CleanOutcome::Nothing);
 }
+
+#[test]
+fn the_checkpoint_moves_with_the_log() {
+    let (from, to) = (temporary_dir(), temporary_dir());
+    let dirs = vec![from.path().to_path_buf(), to.path().to_path_buf()];
+    let config = LogManagerConfig { log_dirs: dirs, defaults: compacted(), ..LogManagerConfig::default() };
+    let manager = LogManager::open(config, HashMap::new(), NOW).unwrap();
+    let partition = TopicPartition::new("t", 0);
+    manager.set_preferred_dir(&partition, from.path()).unwrap();
+    let log = manager.get_or_create(&partition, None, true, NOW).unwrap();
+    let written = fill(&log);
+    clean_log(&log, 1000, NOW).unwrap();
+    let clean = clean_end(&log);
+    assert!(clean.is_some());
+    let future = manager.get_or_create_future(&partition, None, to.path(), NOW).unwrap();
+    future.append_as_follower(read_all(&log).into(), Some(EPOCH), NOW).unwrap();
+    manager.replace_current_with_future(&partition, NOW).unwrap();
+    let moved = manager.log(&partition).unwrap();
+    assert_eq!(moved.parent_dir(), to.path());
+    assert_eq!(clean_end(&moved), clean);
+    assert_eq!(contents(&moved), survivors(&written, clean.unwrap().0));
+    assert_eq!(std::fs::read_to_string(from.path().join("cleaner-offset-checkpoint")).unwrap(), "0\n0\n");
+}
