@@ -506,3 +506,31 @@ fn the_checkpoint_moves_with_the_log() {
     assert_eq!(contents(&moved), survivors(&written, clean.unwrap().0));
     assert_eq!(std::fs::read_to_string(from.path().join("cleaner-offset-checkpoint")).unwrap(), "0\n0\n");
 }
+
+#[test]
+fn a_segment_with_offsets_too_far_apart_becomes_two() {
+    const FAR: i64 = 3_000_000_000;
+    let (_root, dir) = partition_dir();
+    let at = |base: i64, key: u8| {
+        let options = BatchOptions {
+            base_offset: Offset(base),
+            partition_leader_epoch: Some(EPOCH),
+            ..BatchOptions::default()
+        };
+        let mut builder = BatchBuilder::new(options).unwrap();
+        builder.append(Offset(base), Some(NOW), Some(&[key]), Some(b"v"), &[]).unwrap();
+        builder.finish().unwrap()
+    };
+    let write = |base: i64, bytes: Vec<u8>| {
+        std::fs::write(dir.path().join(format!("{base:020}.log")), bytes).unwrap();
+    };
+    write(0, [at(0, 1), at(FAR, 2), at(FAR + 1, 1)].concat());
+    write(2 * FAR, at(2 * FAR, 9));
+    let log = open(&dir);
+    log.set_high_watermark(log.log_end_offset());
+    clean_log(&log, 1000, NOW).unwrap();
+    assert_eq!(bases(&log), [0, FAR, 2 * FAR]);
+    let left: Vec<(i64, u8)> = contents(&log).into_iter().map(|(offset, (key, _))| (offset, key)).collect();
+    assert_eq!(left, [(FAR, 2), (FAR + 1, 1), (2 * FAR, 9)]);
+    assert_eq!(contents(&open(&dir)).len(), 3);
+}
