@@ -25,6 +25,7 @@ mod partition_log;
 mod producer_snapshots;
 mod producer_state;
 mod recovery;
+mod recovery_points;
 mod segment;
 mod segment_file;
 mod segment_scan;

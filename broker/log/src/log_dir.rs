@@ -13,6 +13,7 @@ use crate::StorageError;
 use crate::cleaner::CleanerCheckpoint;
 use crate::disk::Disk;
 use crate::open_files::OpenFiles;
+use crate::recovery_points::RecoveryPoints;
 
 type Listener = Box<dyn Fn(&Path) + Send + Sync>;
 
@@ -70,6 +71,7 @@ pub(crate) struct LogDir {
     failures: Arc<FailureChannel>,
     failure: OnceLock<String>,
     cleaner_checkpoint: CleanerCheckpoint,
+    recovery_points: RecoveryPoints,
 }
 
 impl LogDir {
@@ -86,6 +88,7 @@ impl LogDir {
             failures,
             failure: OnceLock::new(),
             cleaner_checkpoint: CleanerCheckpoint::default(),
+            recovery_points: RecoveryPoints::default(),
         })
     }
 
@@ -97,6 +100,11 @@ impl LogDir {
     /// The open files of this broker.
     pub(crate) fn files(&self) -> &Arc<OpenFiles> {
         &self.files
+    }
+
+    /// What `recovery-point-offset-checkpoint` says.
+    pub(crate) fn recovery_points(&self) -> &RecoveryPoints {
+        &self.recovery_points
     }
 
     /// Up to where its compacted logs have been cleaned.

@@ -11,7 +11,10 @@ use crate::{PartitionLog, StorageError};
 impl LogManager {
     /// Writes `recovery-point-offset-checkpoint` of every live directory.
     pub fn checkpoint_recovery_points(&self) {
-        self.checkpoint_all(offsets::RECOVERY_POINT, |log| Some(log.recovery_point()));
+        for dir in self.dirs.iter().filter(|dir| dir.is_live()) {
+            // A failure has taken the directory offline, and was logged there.
+            let _ = self.write_recovery_points(dir);
+        }
     }
 
     /// Writes `log-start-offset-checkpoint` of every live directory.
@@ -34,9 +37,16 @@ impl LogManager {
 
     /// Writes recovery points and log start offsets of one directory.
     pub(super) fn checkpoint_dir(&self, dir: &ManagedDir) -> Result<(), StorageError> {
+        self.write_recovery_points(dir)?;
+        write(dir, offsets::LOG_START, &self.all_with_future(), PartitionLog::log_start_to_checkpoint)
+    }
+
+    fn write_recovery_points(&self, dir: &ManagedDir) -> Result<(), StorageError> {
         let all = self.all_with_future();
-        write(dir, offsets::RECOVERY_POINT, &all, |log| Some(log.recovery_point()))?;
-        write(dir, offsets::LOG_START, &all, PartitionLog::log_start_to_checkpoint)
+        dir.log_dir.recovery_points().write(&dir.log_dir, || {
+            let here = all.iter().filter(|log| Arc::ptr_eq(log.partition_dir().log_dir(), &dir.log_dir));
+            here.map(|log| (log.topic_partition().clone(), log.recovery_point())).collect()
+        })
     }
 
     /// Writes all checkpoints of one directory.

@@ -265,9 +265,11 @@ fn prepare(path: &Path) -> io::Result<PathBuf> {
 fn read_checkpoints(dir: &LogDir) -> Result<DirCheckpoints, StorageError> {
     let marker = dir.path().join(clean_shutdown::NAME);
     let clean = dir.run_if_exists("unlink", &marker, |disk| disk.remove_file(&marker))?.is_some();
+    let recovery_points = read_offsets(dir, offsets::RECOVERY_POINT)?;
+    dir.recovery_points().assume(recovery_points.clone());
     Ok(DirCheckpoints {
         clean,
-        recovery_points: read_offsets(dir, offsets::RECOVERY_POINT)?,
+        recovery_points,
         log_starts: read_offsets(dir, offsets::LOG_START)?,
         high_watermarks: read_offsets(dir, offsets::HIGH_WATERMARK)?,
     })

@@ -62,7 +62,7 @@ fn entries(dir: &Path) -> Vec<String> {
 fn a_clean_stop_leaves_what_kafka_leaves() {
     let root = temporary_dir();
     let dir = root.path().join("logs");
-    let logs = open(&[dir.clone()]);
+    let logs = open(std::slice::from_ref(&dir));
     assert!(dir.join(".lock").exists());
     append(&create(&logs, 0), 20);
     logs.log(&partition(0)).unwrap().set_high_watermark(Offset(30));
@@ -86,7 +86,7 @@ fn a_clean_stop_leaves_what_kafka_leaves() {
     assert_eq!(read("topic-0/partition.metadata"), format!("version: 0\ntopic_id: {}", topic_id()));
     assert!(dir.join("topic-0/00000000000000000040.snapshot").exists());
 
-    let logs = open(&[dir.clone()]);
+    let logs = open(std::slice::from_ref(&dir));
     assert!(!dir.join(".kafka_cleanshutdown").exists());
     let log = logs.log(&partition(0)).unwrap();
     assert_eq!((log.log_end_offset(), log.high_watermark()), (Offset(40), Offset(30)));
@@ -119,8 +119,8 @@ fn bad_directories_are_refused_or_given_up() {
     let file = root.path().join("file");
     fs::write(&file, "x").unwrap();
     let logs = open(&[good.clone(), file.clone()]);
-    assert_eq!(logs.live_dirs(), [good.clone()]);
-    assert_eq!(logs.offline_dirs(), [file.clone()]);
+    assert_eq!(logs.live_dirs(), std::slice::from_ref(&good));
+    assert_eq!(logs.offline_dirs(), std::slice::from_ref(&file));
     assert!(matches!(logs.get_or_create(&partition(0), None, false, NOW), Err(LogError::MayBeOffline(_))));
     append(&create(&logs, 0), 1);
     logs.shutdown(NOW).unwrap();
@@ -150,7 +150,7 @@ fn another_topic_id_is_refused() {
 fn a_deleted_log_is_renamed_and_then_removed() {
     let root = temporary_dir();
     let dir = root.path().to_path_buf();
-    let logs = open(&[dir.clone()]);
+    let logs = open(std::slice::from_ref(&dir));
     let log = create(&logs, 0);
     append(&log, 3);
     let slice = log.read(Offset(0), 1000, crate::FetchIsolation::LogEnd, true).unwrap().records.unwrap();
@@ -174,7 +174,7 @@ fn a_deleted_log_is_renamed_and_then_removed() {
 fn retention_and_delayed_removal_of_segments() {
     let root = temporary_dir();
     let dir = root.path().to_path_buf();
-    let logs = open(&[dir.clone()]);
+    let logs = open(std::slice::from_ref(&dir));
     let log = create(&logs, 0);
     append(&log, 50);
     log.set_high_watermark(Offset(100));
@@ -264,7 +264,7 @@ fn a_failed_directory_goes_offline_and_the_others_go_on() {
 fn damaged_checkpoints_of_a_directory_count_as_none() {
     let root = temporary_dir();
     let dir = root.path().to_path_buf();
-    let logs = open(&[dir.clone()]);
+    let logs = open(std::slice::from_ref(&dir));
     append(&create(&logs, 0), 10);
     logs.shutdown(NOW).unwrap();
     for name in

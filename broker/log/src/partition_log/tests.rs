@@ -160,3 +160,195 @@ fn duplicates_are_told_and_gaps_refused() {
     assert!(send(&log, 14).unwrap().duplicate, "the newest batch is in the snapshot");
     assert_eq!(send(&log, 16).unwrap().first_offset, Some(Offset(16)));
 }
+
+#[test]
+fn a_segment_with_offsets_too_far_from_its_base_is_split() {
+    let (_root, dir) = partition_dir();
+    let far = i64::from(i32::MAX) + 10;
+    let mut bytes = Vec::new();
+    for base in [0, 5, far, far + 20, 2 * far] {
+        let epoch = Some(EPOCH);
+        let options = BatchOptions {
+            base_offset: Offset(base),
+            partition_leader_epoch: epoch,
+            ..BatchOptions::default()
+        };
+        bytes.extend_from_slice(&batch_with(options, 2, 30, NOW.0));
+    }
+    std::fs::write(dir.path().join("00000000000000000000.log"), &bytes).unwrap();
+    let log = load(
+        &dir,
+        LogConfig::default(),
+        crate::recovery::Checkpoint { compacted: true, ..checkpoint(false, 0) },
+    );
+    let log = log.unwrap();
+    assert_eq!(log.segment_count(), 3);
+    assert_eq!(log.log_end_offset(), Offset(2 * far + 2));
+    assert_eq!(read_all(&log), bytes);
+}
+
+fn transactional(pid: i64, sequence: i32) -> bytes::Bytes {
+    let base_sequence = Some(gregor_model::Sequence(sequence));
+    let producer = Some(Producer { id: ProducerId(pid), epoch: ProducerEpoch(0), base_sequence });
+    batch_with(BatchOptions { producer, transactional: true, ..BatchOptions::default() }, 1, 10, NOW.0)
+}
+
+fn marker(pid: i64, commit: bool, coordinator_epoch: i32) -> bytes::Bytes {
+    let marker = gregor_records::EndTransactionMarker { commit, coordinator_epoch };
+    marker.batch(Offset(0), None, ProducerId(pid), ProducerEpoch(0), NOW).unwrap().into()
+}
+
+fn write(
+    log: &PartitionLog,
+    batch: bytes::Bytes,
+    origin: AppendOrigin,
+) -> Result<crate::AppendInfo, AppendError> {
+    log.append_as_leader(batch, EPOCH, origin, None, NOW)
+}
+
+#[test]
+fn transactions_hold_back_the_last_stable_offset() {
+    let (_root, dir) = partition_dir();
+    let log = load_unclean(&dir, LogConfig::default());
+    let stable = |log: &PartitionLog| log.last_stable_offset().0;
+    let client = |batch| write(&log, batch, AppendOrigin::Client).unwrap();
+    let coordinator = |batch| write(&log, batch, AppendOrigin::Coordinator).unwrap();
+    client(transactional(1, 0)); // 0
+    client(transactional(2, 0)); // 1
+    client(transactional(1, 1)); // 2
+    log.set_high_watermark(Offset(3));
+    assert_eq!(stable(&log), 0);
+    coordinator(marker(1, false, 1)); // 3
+    assert_eq!(stable(&log), 0, "the marker is not below the high watermark yet");
+    log.set_high_watermark(Offset(4));
+    assert_eq!(stable(&log), 1, "the other transaction is still open");
+    coordinator(marker(2, true, 1)); // 4
+    log.maybe_increment_high_watermark(Offset(5));
+    assert_eq!(stable(&log), 5);
+    let data = log.read(Offset(0), 1 << 20, FetchIsolation::TxnCommitted, true).unwrap();
+    let aborted = data.aborted.unwrap();
+    assert_eq!(aborted, [crate::AbortedTransaction { producer_id: ProducerId(1), first_offset: Offset(0) }]);
+    assert!(matches!(
+        write(&log, marker(1, true, 0), AppendOrigin::Coordinator),
+        Err(AppendError::TransactionCoordinatorFenced { .. })
+    ));
+    client(transactional(3, 0)); // 5
+    let plain = BatchOptions {
+        producer: Some(Producer {
+            id: ProducerId(3),
+            epoch: ProducerEpoch(0),
+            base_sequence: Some(gregor_model::Sequence(1)),
+        }),
+        ..BatchOptions::default()
+    };
+    let mixed = write(&log, batch_with(plain, 1, 10, NOW.0), AppendOrigin::Client);
+    assert!(matches!(mixed, Err(AppendError::InvalidTxnState { .. })));
+    drop(log);
+    let log = load_unclean(&dir, LogConfig::default());
+    log.set_high_watermark(Offset(6));
+    assert_eq!(stable(&log), 5, "the open transaction is found again");
+    let data = log.read(Offset(0), 1 << 20, FetchIsolation::TxnCommitted, true).unwrap();
+    assert_eq!(data.aborted.unwrap(), aborted, "and the aborted one");
+}
+
+#[test]
+fn a_transaction_opens_only_with_its_verification() {
+    let (_root, dir) = partition_dir();
+    let log = load_unclean(&dir, LogConfig::default());
+    log.shared.transaction_verification.store(true, std::sync::atomic::Ordering::Relaxed);
+    let send = |guard| log.append_as_leader(transactional(1, 0), EPOCH, AppendOrigin::Client, guard, NOW);
+    assert!(matches!(send(None), Err(AppendError::InvalidTxnState { .. })));
+    let guard = log.start_transaction_verification(ProducerId(1), 0, ProducerEpoch(0), NOW);
+    assert!(guard.is_some());
+    let again = log.start_transaction_verification(ProducerId(1), 0, ProducerEpoch(0), NOW);
+    assert_eq!(guard, again);
+    assert!(send(guard).is_ok());
+    assert_eq!(log.start_transaction_verification(ProducerId(1), 1, ProducerEpoch(0), NOW), None);
+    assert!(write(&log, transactional(1, 1), AppendOrigin::Client).is_ok());
+    assert!(write(&log, marker(1, true, 0), AppendOrigin::Coordinator).is_ok());
+    let stale = log.append_as_leader(transactional(1, 2), EPOCH, AppendOrigin::Client, guard, NOW);
+    assert!(matches!(stale, Err(AppendError::InvalidTxnState { .. })));
+}
+
+#[test]
+fn offsets_by_timestamp() {
+    use crate::{ListedOffset, TimestampQuery};
+    use gregor_model::Timestamp;
+    let (_root, dir) = partition_dir();
+    let log = load_unclean(&dir, small_segments());
+    for n in 0..40 {
+        append(&log, 2, 40, NOW.0 + n * 10);
+    }
+    let at = |query| log.offset_for_timestamp(query).unwrap();
+    let found = |timestamp: i64, offset: i64| {
+        let (timestamp, offset) = (Some(Timestamp(timestamp)), Some(Offset(offset)));
+        Some(ListedOffset { timestamp, offset, leader_epoch: Some(EPOCH) })
+    };
+    for n in 0..40 {
+        assert_eq!(at(TimestampQuery::At(Timestamp(NOW.0 + n * 10))), found(NOW.0 + n * 10, 2 * n));
+        assert_eq!(
+            at(TimestampQuery::At(Timestamp(NOW.0 + n * 10 + 1))),
+            found(NOW.0 + n * 10 + 1, 2 * n + 1)
+        );
+    }
+    assert_eq!(at(TimestampQuery::At(Timestamp(0))), found(NOW.0, 0));
+    assert_eq!(at(TimestampQuery::At(Timestamp(NOW.0 + 392))), None);
+    assert_eq!(at(TimestampQuery::MaxTimestamp), found(NOW.0 + 391, 79));
+    let known = |offset: Option<i64>, leader_epoch| {
+        Some(ListedOffset { timestamp: None, offset: offset.map(Offset), leader_epoch })
+    };
+    assert_eq!(at(TimestampQuery::Earliest), known(Some(0), Some(EPOCH)));
+    assert_eq!(at(TimestampQuery::EarliestLocal), known(Some(0), Some(EPOCH)));
+    assert_eq!(at(TimestampQuery::Latest), known(Some(80), Some(EPOCH)));
+    assert_eq!(at(TimestampQuery::LatestTiered), known(None, None));
+    assert_eq!(log.legacy_offsets_before(-2, 5, NOW).unwrap(), [Offset(0)]);
+    assert_eq!(log.legacy_offsets_before(-1, 1, NOW).unwrap(), [Offset(80)]);
+}
+
+#[test]
+fn delete_records_needs_the_policy_and_stops_at_the_high_watermark() {
+    use crate::{CleanupPolicy, DeleteRecordsError};
+    let (_root, dir) = partition_dir();
+    let log = load_unclean(&dir, LogConfig::default());
+    append(&log, 10, 5, NOW.0);
+    log.set_high_watermark(Offset(8));
+    assert!(matches!(log.delete_records(Some(Offset(9))), Err(DeleteRecordsError::OutOfRange { .. })));
+    assert_eq!(log.delete_records(Some(Offset(3))).unwrap(), Offset(3));
+    assert_eq!(log.delete_records(Some(Offset(2))).unwrap(), Offset(3));
+    assert_eq!(log.delete_records(None).unwrap(), Offset(8));
+    let read = log.read(Offset(7), 100, FetchIsolation::LogEnd, true);
+    assert!(matches!(read, Err(ReadError::OutOfRange { .. })));
+    let compact = CleanupPolicy { delete: false, compact: true };
+    log.set_config(LogConfig { cleanup_policy: compact, ..LogConfig::default() }.into());
+    assert!(matches!(log.delete_records(None), Err(DeleteRecordsError::Policy(_))));
+}
+
+#[test]
+fn old_formats_are_read_and_recovered() {
+    use gregor_records::legacy::LegacyBuilder;
+    use gregor_records::{Codec, Compression, Magic, TimestampType};
+    let (_root, dir) = partition_dir();
+    let mut bytes = Vec::new();
+    for (n, magic) in [Magic::V0, Magic::V1].into_iter().enumerate() {
+        for codec in [Codec::None, Codec::Gzip] {
+            let mut builder = LegacyBuilder::new(
+                magic,
+                Compression::of(codec),
+                TimestampType::CreateTime,
+                None,
+                Vec::new(),
+            )
+            .unwrap();
+            for at in 0..3 {
+                let offset = Offset(10 * (2 * n as i64 + i64::from(codec == Codec::Gzip)) + at);
+                builder.append(offset, Some(NOW), Some(b"k"), Some(b"v")).unwrap();
+            }
+            bytes.extend_from_slice(&builder.finish().unwrap());
+        }
+    }
+    std::fs::write(dir.path().join("00000000000000000000.log"), &bytes).unwrap();
+    let log = load_unclean(&dir, LogConfig::default());
+    assert_eq!(log.log_end_offset(), Offset(33));
+    assert_eq!(read_all(&log), bytes);
+    assert_eq!(append(&log, 1, 10, NOW.0).first_offset, Some(Offset(33)));
+}

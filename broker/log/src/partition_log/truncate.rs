@@ -34,6 +34,7 @@ impl PartitionLog {
         self.lower_cleaner_checkpoint(offset)?;
         self.recent.lock().clear();
         self.lower_marks(offset, &segments);
+        self.lower_recovery_checkpoint()?;
         self.drop_segments_above(offset, &segments, now)?;
         self.set_log_end(offset)?;
         self.change_epochs(|epochs| epochs.truncate_from_end(offset))?;
@@ -53,6 +54,11 @@ impl PartitionLog {
         if marks.log_end.offset > offset {
             marks.log_end.offset = offset;
         }
+    }
+
+    fn lower_recovery_checkpoint(&self) -> Result<(), StorageError> {
+        let log_dir = self.dir.log_dir();
+        log_dir.recovery_points().lower(log_dir, self.topic_partition(), self.recovery_point())
     }
 
     fn drop_segments_above(
@@ -128,6 +134,7 @@ impl PartitionLog {
         self.recent.lock().clear();
         let segments = self.segments.load_full();
         self.lower_marks(offset, &segments);
+        self.lower_recovery_checkpoint()?;
         for segment in segments.iter().rev() {
             segment.unlink()?;
         }

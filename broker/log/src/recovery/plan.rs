@@ -40,6 +40,8 @@ pub(super) enum Reason {
     NoOffsetIndex,
     /// Its `.txnindex` does not belong to it.
     BadTransactionIndex,
+    /// It was split off from one before it.
+    OffsetOverflow,
 }
 
 /// Decides. `recovery_point`: the segment that holds it and all later ones are recovered; `None` after a clean

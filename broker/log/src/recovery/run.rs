@@ -8,7 +8,7 @@ use gregor_model::{Offset, Timestamp, TopicId};
 
 use super::plan::{Found, Reason, RecoveryStep, plan};
 use super::producers::{ProducerRebuild, rebuild_producer_state};
-use super::segment::{Rebuilt, recover_segment};
+use super::segment::{Overflow, Rebuilt, recover_segment};
 use crate::StorageError;
 use crate::checkpoint::{self, leader_epochs, partition_metadata};
 use crate::file_name::{FileKind, FileName, FileState};
@@ -33,6 +33,9 @@ pub(crate) struct Checkpoint {
     /// The log is compacted, so that offsets may be missing between its segments.
     pub(crate) compacted: bool,
 }
+
+/// How much of a segment is copied at a time when it is split.
+const SPLIT_BUFFER_BYTES: usize = 1 << 20;
 
 /// A log being put together.
 struct Loader<'a> {
@@ -202,13 +205,46 @@ impl Loader<'_> {
         self.rebuild_producers(base)?;
         let recovered = recover_segment(&segment, &mut self.rebuilt, self.checkpoint.index_interval_bytes)?;
         self.snapshots.take(&self.rebuilt.producers)?;
-        self.segments.push(segment);
+        self.segments.push(Arc::clone(&segment));
         self.recovered_end = Some(recovered.next_offset);
+        if let Some(overflow) = recovered.overflow {
+            let rest = self.split_off(&segment, overflow)?;
+            return self.recover(rest, Reason::OffsetOverflow);
+        }
         if recovered.cut == 0 {
             return Ok(std::ops::ControlFlow::Continue(()));
         }
         self.remove_segments_from(base + 1)?;
         Ok(std::ops::ControlFlow::Break(()))
+    }
+
+    /// Moves the rest of a segment into one of its own (`LocalLog.splitOverflowedSegment`). A crash in between leaves
+    /// both, and the next start does it again.
+    fn split_off(
+        &mut self,
+        segment: &Arc<Segment>,
+        overflow: Overflow,
+    ) -> Result<Arc<Segment>, StorageError> {
+        tracing::info!(partition = %self.dir.partition(), base = %segment.base(), at = %overflow.base, "splitting a segment whose offsets are too far from its base");
+        let rest = Segment::create(self.dir, overflow.base, FileState::Cleaned, self.checkpoint.now)?;
+        let end = segment.log().len()?;
+        let (mut from, mut to) = (overflow.position, 0);
+        let mut buffer = vec![0; SPLIT_BUFFER_BYTES];
+        while from < end {
+            let read = segment.log().read_at(&mut buffer, from)?;
+            if read == 0 {
+                break;
+            }
+            rest.log().write_at(&[buffer.get(..read).unwrap_or_default()], to)?;
+            from += read as u64;
+            to += read as u64;
+        }
+        rest.log().sync()?;
+        rest.rename(FileState::Plain)?;
+        self.dir.sync()?;
+        segment.log().set_len(overflow.position)?;
+        segment.log().sync()?;
+        Ok(Arc::new(Segment::existing(self.dir, overflow.base, to, self.checkpoint.now)))
     }
 
     /// What follows a cut cannot be reached any more without a gap.

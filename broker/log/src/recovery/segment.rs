@@ -24,6 +24,18 @@ pub(super) struct RecoveredSegment {
     pub(super) next_offset: Offset,
     /// Bytes cut off behind it.
     pub(super) cut: u64,
+    /// Where good batches follow whose offsets are too far from the segment's base: old brokers wrote such. They are
+    /// neither cut off nor part of the segment, but belong into one of their own.
+    pub(super) overflow: Option<Overflow>,
+}
+
+/// The rest of a segment that has to be split.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Overflow {
+    /// Where it begins, in bytes.
+    pub(super) position: u64,
+    /// Its first offset.
+    pub(super) base: Offset,
 }
 
 /// State that recovery of a log's segments builds up.
@@ -62,20 +74,29 @@ pub(super) fn recover_segment(
             Err(ScanError::Corrupt { problem, .. }) => break Some(problem.to_string()),
             Err(ScanError::Storage(error)) => return Err(error),
         };
-        if let Err(problem) = check(&batch, segment, progress.next_offset) {
+        if let Err(problem) = check(&batch, progress.next_offset) {
             // The scan has gone past the bad batch; the segment ends before it.
-            let recovered = finish(segment, &progress, position, size, Some(&problem))?;
-            return Ok(recovered);
+            return finish(segment, &progress, position, size, Some(&problem));
+        }
+        if !segment.can_hold(batch.last_offset()) && position > 0 {
+            let overflow = Overflow { position, base: batch.base_offset() };
+            segment.set_recovered(position, progress.largest, progress.rolling);
+            segment.seal()?;
+            return Ok(RecoveredSegment {
+                next_offset: progress.next_offset,
+                cut: 0,
+                overflow: Some(overflow),
+            });
         }
         add(&batch, segment, position, &mut progress, rebuilt, index_interval_bytes)?;
     };
     finish(segment, &progress, scan.position(), size, problem.as_deref())
 }
 
-fn check(batch: &BatchRef<'_>, segment: &Segment, next_offset: Offset) -> Result<(), String> {
+fn check(batch: &BatchRef<'_>, next_offset: Offset) -> Result<(), String> {
     batch.check_crc().map_err(|error| error.to_string())?;
     let (base, last) = (batch.base_offset(), batch.last_offset());
-    if base < next_offset || last < base || !segment.can_hold(last) {
+    if base < next_offset || last < base {
         return Err(format!(
             "a batch with offsets {base} to {last} where {next_offset} or more was expected"
         ));
@@ -151,5 +172,5 @@ fn finish(
     }
     segment.set_recovered(valid, progress.largest, progress.rolling);
     segment.seal()?;
-    Ok(RecoveredSegment { next_offset: progress.next_offset, cut: size - valid })
+    Ok(RecoveredSegment { next_offset: progress.next_offset, cut: size - valid, overflow: None })
 }
