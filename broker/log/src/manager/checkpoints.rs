@@ -62,6 +62,8 @@ fn write(
     logs: &[Arc<PartitionLog>],
     offset: impl Fn(&PartitionLog) -> Option<Offset>,
 ) -> Result<(), StorageError> {
+    // One writer at a time: two would take each other's temporary file away, or put older offsets over newer ones.
+    let _one_at_a_time = dir.lock.lock();
     let here = logs.iter().filter(|log| Arc::ptr_eq(log.partition_dir().log_dir(), &dir.log_dir));
     let entries: Vec<(TopicPartition, Offset)> =
         here.filter_map(|log| Some((log.topic_partition().clone(), offset(log)?))).collect();
