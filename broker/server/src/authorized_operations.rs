@@ -21,6 +21,9 @@ pub const NOT_REQUESTED: i32 = i32::MIN;
 pub const TOPIC: i32 =
     bit_field(&[READ, WRITE, CREATE, DESCRIBE, DELETE, ALTER, DESCRIBE_CONFIGS, ALTER_CONFIGS]);
 
+/// All operations on a group.
+pub const GROUP: i32 = bit_field(&[READ, DESCRIBE, DELETE]);
+
 /// All operations on the cluster.
 pub const CLUSTER: i32 =
     bit_field(&[CREATE, CLUSTER_ACTION, DESCRIBE_CONFIGS, ALTER_CONFIGS, IDEMPOTENT_WRITE, ALTER, DESCRIBE]);

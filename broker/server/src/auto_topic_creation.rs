@@ -9,6 +9,7 @@ use kafka_protocol::messages::metadata_response::MetadataResponseTopic;
 use parking_lot::Mutex;
 
 use crate::broker::Broker;
+use crate::coordinators::InternalTopic;
 use crate::error_code::KafkaError;
 use crate::metadata_cache::topic_error;
 use crate::topic_admin::{CreateTopicError, Layout, NewTopic};
@@ -47,7 +48,7 @@ impl AutoTopicCreation {
             return ResponseError::InvalidTopicException;
         }
         let Some(_in_flight) = self.claim(name) else { return ResponseError::UnknownTopicOrPartition };
-        let new = NewTopic { name: name.clone(), layout: Layout::default(), configs: Vec::new() };
+        let new = new_topic(broker, name);
         match broker.topic_admin.create(&broker.metadata.snapshot(), &new, false).await {
             Ok(_) => ResponseError::LeaderNotAvailable,
             Err(CreateTopicError::Exists(_) | CreateTopicError::MarkedForDeletion(_)) => {
@@ -63,4 +64,19 @@ impl AutoTopicCreation {
     fn claim(&self, name: &TopicName) -> Option<InFlight<'_>> {
         self.in_flight.lock().insert(name.clone()).then(|| InFlight { owner: self, name: name.clone() })
     }
+}
+
+/// A topic with the broker's defaults; the coordinators' topics have settings of their own.
+fn new_topic(broker: &Broker, name: &TopicName) -> NewTopic {
+    let Some(internal) = InternalTopic::of(name) else {
+        return NewTopic { name: name.clone(), layout: Layout::default(), configs: Vec::new() };
+    };
+    let settings = broker.coordinators.topic_settings(internal);
+    let layout = Layout {
+        partitions: Some(settings.partitions),
+        replication_factor: Some(settings.replication_factor),
+        assignments: Vec::new(),
+    };
+    let configs = settings.configs.iter().map(|(key, value)| (key.clone(), Some(value.clone()))).collect();
+    NewTopic { name: name.clone(), layout, configs }
 }

@@ -9,11 +9,14 @@ use gregor_replication::ReplicaManager;
 use parking_lot::Mutex;
 
 use crate::auto_topic_creation::AutoTopicCreation;
+use crate::config_admin::ConfigAdmin;
+use crate::coordinators::Coordinators;
 use crate::features::FeatureCache;
 use crate::metadata_cache::MetadataCache;
 use crate::registration::Registration;
 use crate::settings::RequestSettings;
 use crate::topic_admin::TopicAdmin;
+use crate::zookeeper_offsets::ZookeeperOffsets;
 
 /// The parts of this broker. Each guards its own state.
 pub struct Broker {
@@ -41,4 +44,10 @@ pub struct Broker {
     pub controller: ControllerHandle,
     /// The finalized features.
     pub features: Arc<FeatureCache>,
+    /// Consumer groups and transactions.
+    pub coordinators: Arc<Coordinators>,
+    /// Offsets of clients that keep them in ZooKeeper.
+    pub zookeeper_offsets: ZookeeperOffsets,
+    /// Reads and changes configurations.
+    pub config_admin: ConfigAdmin,
 }

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use gregor_config::{Properties, Values, topic};
+use gregor_config::{Properties, topic};
 use gregor_controller_service::ControllerEnvironment;
 use gregor_model::ZnodeVersion;
 use gregor_zookeeper::Session;
 use gregor_zookeeper::registration::RegisterError;
 use gregor_zookeeper::schema::config::Configs;
 
+use crate::config_admin::BrokerLayers;
 use crate::features::FeatureCache;
 use crate::registration::Registration;
 
@@ -18,7 +19,7 @@ pub struct BrokerAsController {
     /// This broker's registration.
     pub registration: Arc<Registration>,
     /// The broker's configuration, which topics' builds on.
-    pub values: Values,
+    pub layers: Arc<BrokerLayers>,
     /// The finalized features as last read.
     pub features: Arc<FeatureCache>,
 }
@@ -32,7 +33,7 @@ impl ControllerEnvironment for BrokerAsController {
     fn unclean_leader_election_enable(&self, overrides: &Configs) -> bool {
         let overrides: Properties =
             overrides.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
-        topic::resolve(&self.values, &overrides)
+        topic::resolve(&self.layers.current().values, &overrides)
             .is_ok_and(|values| values.bool("unclean.leader.election.enable"))
     }
 

@@ -64,7 +64,7 @@ async fn handle(broker: &Arc<Broker>, context: &RequestContext, request: Request
             ResponseKind::StopReplica(api::stop_replica::handle(broker, context, request).await)
         }
         RequestKind::UpdateMetadata(request) => {
-            ResponseKind::UpdateMetadata(api::update_metadata::handle(broker, context, &request))
+            ResponseKind::UpdateMetadata(api::update_metadata::handle(broker, context, &request).await)
         }
         RequestKind::ControlledShutdown(request) => {
             ResponseKind::ControlledShutdown(broker.controller.controlled_shutdown(request).await)
@@ -94,6 +94,112 @@ async fn handle(broker: &Arc<Broker>, context: &RequestContext, request: Request
         }
         RequestKind::AllocateProducerIds(request) => {
             ResponseKind::AllocateProducerIds(broker.controller.allocate_producer_ids(request).await)
+        }
+        request => return coordinate(broker, context, request).await,
+    };
+    Answer::reply(response)
+}
+
+/// Requests of groups and transactions.
+async fn coordinate(broker: &Arc<Broker>, context: &RequestContext, request: RequestKind) -> Answer {
+    let response = match request {
+        RequestKind::OffsetCommit(request) => {
+            ResponseKind::OffsetCommit(api::offset_commit::handle(broker, context, request).await)
+        }
+        RequestKind::OffsetFetch(request) => {
+            ResponseKind::OffsetFetch(api::offset_fetch::handle(broker, context, request).await)
+        }
+        RequestKind::FindCoordinator(request) => {
+            ResponseKind::FindCoordinator(api::find_coordinator::handle(broker, context, request).await)
+        }
+        RequestKind::JoinGroup(request) => {
+            ResponseKind::JoinGroup(api::join_group::handle(broker, context, request).await)
+        }
+        RequestKind::Heartbeat(request) => {
+            ResponseKind::Heartbeat(api::heartbeat::handle(broker, request).await)
+        }
+        RequestKind::LeaveGroup(request) => {
+            ResponseKind::LeaveGroup(api::leave_group::handle(broker, context, request).await)
+        }
+        RequestKind::SyncGroup(request) => {
+            ResponseKind::SyncGroup(api::sync_group::handle(broker, context, request).await)
+        }
+        RequestKind::DescribeGroups(request) => {
+            ResponseKind::DescribeGroups(api::describe_groups::handle(broker, context, request).await)
+        }
+        RequestKind::ListGroups(request) => {
+            ResponseKind::ListGroups(api::list_groups::handle(broker, context, request).await)
+        }
+        RequestKind::DeleteGroups(request) => {
+            ResponseKind::DeleteGroups(api::delete_groups::handle(broker, request).await)
+        }
+        RequestKind::OffsetDelete(request) => {
+            ResponseKind::OffsetDelete(api::offset_delete::handle(broker, request).await)
+        }
+        RequestKind::InitProducerId(request) => {
+            ResponseKind::InitProducerId(api::init_producer_id::handle(broker, context, request).await)
+        }
+        RequestKind::AddPartitionsToTxn(request) => ResponseKind::AddPartitionsToTxn(
+            api::add_partitions_to_txn::handle(broker, context, request).await,
+        ),
+        RequestKind::AddOffsetsToTxn(request) => {
+            ResponseKind::AddOffsetsToTxn(api::add_offsets_to_txn::handle(broker, context, request).await)
+        }
+        RequestKind::EndTxn(request) => {
+            ResponseKind::EndTxn(api::end_txn::handle(broker, context, request).await)
+        }
+        RequestKind::WriteTxnMarkers(request) => {
+            ResponseKind::WriteTxnMarkers(api::write_txn_markers::handle(broker, request).await)
+        }
+        RequestKind::TxnOffsetCommit(request) => {
+            ResponseKind::TxnOffsetCommit(api::txn_offset_commit::handle(broker, context, request).await)
+        }
+        RequestKind::DescribeProducers(request) => {
+            ResponseKind::DescribeProducers(api::describe_producers::handle(broker, &request))
+        }
+        RequestKind::DescribeTransactions(request) => {
+            ResponseKind::DescribeTransactions(api::describe_transactions::handle(broker, request).await)
+        }
+        RequestKind::ListTransactions(request) => {
+            ResponseKind::ListTransactions(api::list_transactions::handle(broker, request).await)
+        }
+        request => return administer(broker, context, request).await,
+    };
+    Answer::reply(response)
+}
+
+/// Requests of administrators.
+async fn administer(broker: &Arc<Broker>, context: &RequestContext, request: RequestKind) -> Answer {
+    let response = match request {
+        RequestKind::DeleteRecords(request) => {
+            ResponseKind::DeleteRecords(api::delete_records::handle(broker, context, request).await)
+        }
+        RequestKind::DescribeConfigs(request) => {
+            ResponseKind::DescribeConfigs(api::describe_configs::handle(broker, context, request).await)
+        }
+        RequestKind::AlterConfigs(request) => {
+            ResponseKind::AlterConfigs(api::alter_configs::handle(broker, request).await)
+        }
+        RequestKind::IncrementalAlterConfigs(request) => ResponseKind::IncrementalAlterConfigs(
+            api::incremental_alter_configs::handle(broker, request).await,
+        ),
+        RequestKind::DescribeLogDirs(request) => {
+            ResponseKind::DescribeLogDirs(api::describe_log_dirs::handle(broker, &request))
+        }
+        RequestKind::CreatePartitions(request) => {
+            ResponseKind::CreatePartitions(api::create_partitions::handle(broker, request).await)
+        }
+        RequestKind::ElectLeaders(request) => {
+            ResponseKind::ElectLeaders(api::elect_leaders::handle(broker, request).await)
+        }
+        RequestKind::AlterPartitionReassignments(request) => ResponseKind::AlterPartitionReassignments(
+            broker.controller.alter_partition_reassignments(&request).await,
+        ),
+        RequestKind::ListPartitionReassignments(request) => ResponseKind::ListPartitionReassignments(
+            broker.controller.list_partition_reassignments(&request).await,
+        ),
+        RequestKind::UpdateFeatures(request) => {
+            ResponseKind::UpdateFeatures(broker.controller.update_features(&request, context.version).await)
         }
         _ => return Answer::Close,
     };

@@ -1,13 +1,17 @@
 //! The one place where our errors become Kafka's codes (`Errors.forException`): an exhaustive match for each type.
 
-use gregor_controller_machine::PlacementError;
+use gregor_controller_machine::{ElectLeadersError, PlacementError};
 use gregor_log::{AppendError, DeleteRecordsError, LogError, ReadError, StorageError};
 use gregor_records::validate::ValidationError;
 use gregor_replication::fetch_session::FetchSessionError;
 use gregor_replication::{DeleteRecordsFailure, FetchError, ListOffsetsError, PartitionError, ProduceError};
 use kafka_protocol::ResponseError;
 
-use crate::topic_admin::{CreateTopicError, DeleteTopicError};
+use crate::config_admin::{AlterConfigsError, DescribeError};
+use crate::topic_admin::{CreateTopicError, DeleteTopicError, GrowError};
+
+/// TRANSACTION_ABORTABLE, which the protocol crate has no name for.
+pub const TRANSACTION_ABORTABLE: ResponseError = ResponseError::Unknown(120);
 
 /// An error that clients are told as one of Kafka's codes.
 pub trait KafkaError {
@@ -201,6 +205,55 @@ impl KafkaError for FetchSessionError {
             FetchSessionError::IdNotFound(_) => ResponseError::FetchSessionIdNotFound,
             FetchSessionError::InvalidEpoch { .. } => ResponseError::InvalidFetchSessionEpoch,
             FetchSessionError::TopicIds(_) => ResponseError::FetchSessionTopicIdError,
+        }
+    }
+}
+
+impl KafkaError for GrowError {
+    fn kafka_error(&self) -> ResponseError {
+        match self {
+            GrowError::QueuedForDeletion => ResponseError::InvalidTopicException,
+            GrowError::BeingReassigned(_) => ResponseError::ReassignmentInProgress,
+            GrowError::Unknown(_) => ResponseError::UnknownTopicOrPartition,
+            GrowError::NotAnIncrease { .. } => ResponseError::InvalidPartitions,
+            GrowError::Assignment(_) => ResponseError::InvalidReplicaAssignment,
+            GrowError::Placement(error) => error.kafka_error(),
+            GrowError::ZooKeeper(_) => ResponseError::UnknownServerError,
+        }
+    }
+}
+
+impl KafkaError for ElectLeadersError {
+    fn kafka_error(&self) -> ResponseError {
+        match self {
+            ElectLeadersError::UnknownTopicOrPartition => ResponseError::UnknownTopicOrPartition,
+            ElectLeadersError::TopicBeingDeleted => ResponseError::InvalidTopicException,
+            ElectLeadersError::NotNeeded => ResponseError::ElectionNotNeeded,
+            ElectLeadersError::PreferredLeaderNotAvailable(_) => ResponseError::PreferredLeaderNotAvailable,
+            ElectLeadersError::EligibleLeadersNotAvailable(_) => ResponseError::EligibleLeadersNotAvailable,
+        }
+    }
+}
+
+impl KafkaError for DescribeError {
+    fn kafka_error(&self) -> ResponseError {
+        match self {
+            DescribeError::Invalid(_) => ResponseError::InvalidRequest,
+            DescribeError::TopicName(_) => ResponseError::InvalidTopicException,
+            DescribeError::UnknownTopic => ResponseError::UnknownTopicOrPartition,
+            DescribeError::ZooKeeper(_) | DescribeError::Stored(_) => ResponseError::UnknownServerError,
+        }
+    }
+}
+
+impl KafkaError for AlterConfigsError {
+    fn kafka_error(&self) -> ResponseError {
+        match self {
+            AlterConfigsError::Invalid(_) => ResponseError::InvalidRequest,
+            AlterConfigsError::Config(_) | AlterConfigsError::Topic(_) => ResponseError::InvalidConfig,
+            AlterConfigsError::TopicName(_) => ResponseError::InvalidTopicException,
+            AlterConfigsError::UnknownTopic(_) => ResponseError::UnknownTopicOrPartition,
+            AlterConfigsError::ZooKeeper(_) => ResponseError::UnknownServerError,
         }
     }
 }

@@ -2,10 +2,15 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Parser, ValueEnum};
 use gregor_broker::lifecycle;
-use tracing_subscriber::EnvFilter;
+use gregor_broker::log_levels::LogLevels;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, fmt, reload};
 
 /// Runs one broker of a Kafka cluster that is coordinated by ZooKeeper.
 #[derive(Debug, Parser)]
@@ -47,14 +52,14 @@ fn main() -> ExitCode {
             return if help.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS };
         }
     };
-    start_logging(flags.log_format);
+    let log_levels = start_logging(flags.log_format);
     let threads = std::thread::available_parallelism().map_or(2, usize::from).clamp(2, WORKER_THREADS_MAX);
     let runtime =
         match tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build() {
             Ok(runtime) => runtime,
             Err(error) => return fail(&format!("cannot start the runtime: {error}")),
         };
-    let ended = runtime.block_on(lifecycle::run(&flags.properties, &flags.overrides));
+    let ended = runtime.block_on(lifecycle::run(&flags.properties, &flags.overrides, log_levels));
     // What still runs is a recovery that was given up: it must not keep the process.
     runtime.shutdown_background();
     match ended {
@@ -77,11 +82,25 @@ fn fail(message: &str) -> ExitCode {
     ExitCode::FAILURE
 }
 
-fn start_logging(format: LogFormat) {
+/// Starts logging, with levels that administrators may change later.
+fn start_logging(format: LogFormat) -> Arc<LogLevels> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter);
-    match format {
-        LogFormat::Text => builder.with_ansi(false).init(),
-        LogFormat::Json => builder.json().init(),
+    let level = filter.max_level_hint().unwrap_or(LevelFilter::INFO);
+    let (filter, handle) = reload::Layer::new(filter);
+    let text = matches!(format, LogFormat::Text).then(|| fmt::layer().with_ansi(false));
+    let json = matches!(format, LogFormat::Json).then(|| fmt::layer().json());
+    tracing_subscriber::registry().with(filter).with(text).with(json).init();
+    let apply = Box::new(move |directives: &str| report(handle.reload(new_filter(directives))));
+    Arc::new(LogLevels::new(level, apply))
+}
+
+/// The ZooKeeper client stays quiet whatever the level.
+fn new_filter(directives: &str) -> EnvFilter {
+    EnvFilter::new(format!("zookeeper_client=warn,{directives}"))
+}
+
+fn report(reloaded: Result<(), reload::Error>) {
+    if let Err(error) = reloaded {
+        tracing::error!(%error, "log levels were not changed");
     }
 }

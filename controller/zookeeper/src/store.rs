@@ -8,6 +8,7 @@ mod admin;
 mod batch;
 mod brokers;
 mod configs;
+mod consumers;
 mod controller;
 mod topics;
 

@@ -27,7 +27,9 @@ pub async fn handle(
     let added = coordinators.transactions.add_partitions(add).await;
     let code = match added.map_err(|error| error.kafka_error()) {
         Ok(()) => 0,
-        Err(ResponseError::ProducerFenced) if context.version < 2 => ResponseError::InvalidProducerEpoch.code(),
+        Err(ResponseError::ProducerFenced) if context.version < 2 => {
+            ResponseError::InvalidProducerEpoch.code()
+        }
         Err(error) => error.code(),
     };
     AddOffsetsToTxnResponse::default().with_error_code(code)

@@ -70,7 +70,9 @@ async fn transact(
         return match transactions.verify(add).await {
             Ok(verified) => verified
                 .into_iter()
-                .map(|(partition, result)| (partition, result.err().map_or(0, |error| error.kafka_error().code())))
+                .map(|(partition, result)| {
+                    (partition, result.err().map_or(0, |error| error.kafka_error().code()))
+                })
                 .collect(),
             Err(error) => all(error.kafka_error().code()),
         };

@@ -4,7 +4,9 @@ use gregor_log::ProducerSummary;
 use gregor_model::{Offset, TopicPartition};
 use gregor_wire::convert::{topic_name, topic_partition};
 use kafka_protocol::ResponseError;
-use kafka_protocol::messages::describe_producers_response::{PartitionResponse, ProducerState, TopicResponse};
+use kafka_protocol::messages::describe_producers_response::{
+    PartitionResponse, ProducerState, TopicResponse,
+};
 use kafka_protocol::messages::{DescribeProducersRequest, DescribeProducersResponse};
 use kafka_protocol::protocol::StrBytes;
 

@@ -18,7 +18,9 @@ pub async fn handle(broker: &Broker, context: &RequestContext, request: EndTxnRe
     };
     let code = match broker.coordinators.transactions.end(end).await.map_err(|error| error.kafka_error()) {
         Ok(()) => 0,
-        Err(ResponseError::ProducerFenced) if context.version < 2 => ResponseError::InvalidProducerEpoch.code(),
+        Err(ResponseError::ProducerFenced) if context.version < 2 => {
+            ResponseError::InvalidProducerEpoch.code()
+        }
         Err(error) => error.code(),
     };
     EndTxnResponse::default().with_error_code(code)

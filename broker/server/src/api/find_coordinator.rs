@@ -4,7 +4,7 @@
 //! Version 1: key types, error messages. 3: flexible. 4: several keys. 6: share keys, which no ZooKeeper cluster has.
 
 use gregor_coordinator::partition_of;
-use gregor_model::{EndPoint, BrokerId};
+use gregor_model::{BrokerId, EndPoint};
 use gregor_wire::convert::text;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::find_coordinator_response::Coordinator;
@@ -47,7 +47,11 @@ pub async fn handle(
                 .with_port(-1),
         };
         let message = found.err().map_or_else(|| "NONE".to_owned(), |error| error.to_string());
-        return if version >= 1 { response.with_error_message(Some(StrBytes::from_string(message))) } else { response };
+        return if version >= 1 {
+            response.with_error_message(Some(StrBytes::from_string(message)))
+        } else {
+            response
+        };
     }
     let mut coordinators = Vec::with_capacity(request.coordinator_keys.len());
     for key in request.coordinator_keys {

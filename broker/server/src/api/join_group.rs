@@ -18,7 +18,11 @@ use crate::error_code::KafkaError;
 use crate::request_context::RequestContext;
 
 /// Hands the member to its group's coordinator, and waits for the round to complete.
-pub async fn handle(broker: &Broker, context: &RequestContext, request: JoinGroupRequest) -> JoinGroupResponse {
+pub async fn handle(
+    broker: &Broker,
+    context: &RequestContext,
+    request: JoinGroupRequest,
+) -> JoinGroupResponse {
     let version = context.version;
     let rebalance_timeout_ms =
         if version >= 1 { request.rebalance_timeout_ms } else { request.session_timeout_ms };

@@ -26,7 +26,8 @@ pub async fn handle(
         );
         return refusal(&request, context.version, ResponseError::StaleBrokerEpoch);
     }
-    let (response, _changes) = broker.replicas.become_leader_or_follower(request, context.version).await;
+    let (response, changes) = broker.replicas.become_leader_or_follower(request, context.version).await;
+    broker.coordinators.apply(&changes);
     response
 }
 

@@ -13,7 +13,11 @@ use crate::error_code::KafkaError;
 use crate::request_context::RequestContext;
 
 /// Takes members out of their group.
-pub async fn handle(broker: &Broker, context: &RequestContext, request: LeaveGroupRequest) -> LeaveGroupResponse {
+pub async fn handle(
+    broker: &Broker,
+    context: &RequestContext,
+    request: LeaveGroupRequest,
+) -> LeaveGroupResponse {
     let group = request.group_id.as_str().into();
     let code = |result: Result<(), GroupError>| result.err().map_or(0, |error| error.kafka_error().code());
     if context.version < 3 {

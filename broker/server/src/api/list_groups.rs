@@ -13,21 +13,34 @@ use crate::request_context::RequestContext;
 const CLASSIC: &str = "classic";
 
 /// Lists the groups that this broker coordinates; those still being loaded are missing, which an error tells.
-pub async fn handle(broker: &Broker, context: &RequestContext, request: ListGroupsRequest) -> ListGroupsResponse {
+pub async fn handle(
+    broker: &Broker,
+    context: &RequestContext,
+    request: ListGroupsRequest,
+) -> ListGroupsResponse {
     let (listed, loading) = broker.coordinators.groups.list().await;
     let accepted = |filter: &[StrBytes], value: &str| {
         filter.is_empty() || filter.iter().any(|wanted| wanted.eq_ignore_ascii_case(value))
     };
     let groups = listed
         .into_iter()
-        .filter(|group| accepted(&request.states_filter, group.state) && accepted(&request.types_filter, CLASSIC))
+        .filter(|group| {
+            accepted(&request.states_filter, group.state) && accepted(&request.types_filter, CLASSIC)
+        })
         .map(|group| {
             let listed = ListedGroup::default()
                 .with_group_id(text(group.group.as_str()).into())
                 .with_protocol_type(text(&group.protocol_type));
-            let listed =
-                if context.version >= 4 { listed.with_group_state(StrBytes::from_static_str(group.state)) } else { listed };
-            if context.version >= 5 { listed.with_group_type(StrBytes::from_static_str(CLASSIC)) } else { listed }
+            let listed = if context.version >= 4 {
+                listed.with_group_state(StrBytes::from_static_str(group.state))
+            } else {
+                listed
+            };
+            if context.version >= 5 {
+                listed.with_group_type(StrBytes::from_static_str(CLASSIC))
+            } else {
+                listed
+            }
         });
     let error = if loading { ResponseError::CoordinatorLoadInProgress.code() } else { 0 };
     ListGroupsResponse::default().with_error_code(error).with_groups(groups.collect())

@@ -18,7 +18,8 @@ pub async fn handle(broker: &Broker, request: ListTransactionsRequest) -> ListTr
         Ok(listed) => listed,
         Err(error) => return ListTransactionsResponse::default().with_error_code(error.kafka_error().code()),
     };
-    let states: HashSet<State> = request.state_filters.iter().filter_map(|name| State::of_name(name)).collect();
+    let states: HashSet<State> =
+        request.state_filters.iter().filter_map(|name| State::of_name(name)).collect();
     let now = Timestamp::now();
     let wanted = |transaction: &ListedTransaction| {
         let started_at = transaction.started_at.map_or(-1, |started| started.0);

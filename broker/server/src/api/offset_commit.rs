@@ -67,13 +67,21 @@ async fn commit(
     match broker.coordinators.groups.commit(commit).await {
         Ok(results) => results
             .into_iter()
-            .map(|(partition, result)| (partition, result.err().map_or(0, |error| error.kafka_error().code())))
+            .map(|(partition, result)| {
+                (partition, result.err().map_or(0, |error| error.kafka_error().code()))
+            })
             .collect(),
-        Err(error) => partitions.into_iter().map(|partition| (partition, error.kafka_error().code())).collect(),
+        Err(error) => {
+            partitions.into_iter().map(|partition| (partition, error.kafka_error().code())).collect()
+        }
     }
 }
 
-fn offset(version: i16, partition: TopicPartition, committed: &OffsetCommitRequestPartition) -> OffsetToCommit {
+fn offset(
+    version: i16,
+    partition: TopicPartition,
+    committed: &OffsetCommitRequestPartition,
+) -> OffsetToCommit {
     let committed_at = Some(Timestamp(committed.commit_timestamp)).filter(|at| version == 1 && at.0 != -1);
     OffsetToCommit {
         partition,

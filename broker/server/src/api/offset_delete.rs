@@ -4,7 +4,9 @@ use gregor_model::TopicPartition;
 use gregor_wire::convert::{topic_partition, wire_topic_name};
 use indexmap::IndexMap;
 use kafka_protocol::ResponseError;
-use kafka_protocol::messages::offset_delete_response::{OffsetDeleteResponsePartition, OffsetDeleteResponseTopic};
+use kafka_protocol::messages::offset_delete_response::{
+    OffsetDeleteResponsePartition, OffsetDeleteResponseTopic,
+};
 use kafka_protocol::messages::{OffsetDeleteRequest, OffsetDeleteResponse};
 
 use crate::broker::Broker;

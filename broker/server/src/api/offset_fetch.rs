@@ -30,7 +30,11 @@ struct Answer {
 type ByTopic = IndexMap<TopicName, Vec<(i32, Answer)>>;
 
 /// Tells what is committed.
-pub async fn handle(broker: &Broker, context: &RequestContext, request: OffsetFetchRequest) -> OffsetFetchResponse {
+pub async fn handle(
+    broker: &Broker,
+    context: &RequestContext,
+    request: OffsetFetchRequest,
+) -> OffsetFetchResponse {
     if context.version >= 8 {
         return batched(broker, request).await;
     }

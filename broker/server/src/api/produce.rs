@@ -24,7 +24,7 @@ use crate::leader_hint::LeaderHints;
 use crate::request_context::RequestContext;
 
 /// The client id under which Kafka's own tools may write to internal topics (`AdminUtils.ADMIN_CLIENT_ID`).
-const ADMIN_CLIENT_ID: &str = "__admin_client";
+pub const ADMIN_CLIENT_ID: &str = "__admin_client";
 
 /// What to do about a produce request.
 #[derive(Debug)]
@@ -97,6 +97,12 @@ async fn produce(
     if accepted.is_empty() {
         return results;
     }
+    if request.transactional_id.is_none() && accepted.iter().any(|entry| is_transactional(&entry.records)) {
+        let error = ResponseError::TransactionalIdAuthorizationFailed;
+        results
+            .extend(accepted.into_iter().map(|records| (records.partition, Err(Refusal::Unchecked(error)))));
+        return results;
+    }
     let Some(acks) = RequiredAcks::from_wire(request.acks) else {
         results.extend(
             accepted
@@ -111,11 +117,53 @@ async fn produce(
         origin: AppendOrigin::Client,
         internal_topics_allowed: context.client_id.as_str() == ADMIN_CLIENT_ID,
     };
+    let accepted = match &request.transactional_id {
+        None => accepted,
+        Some(id) => match verify(broker, context.version, id.as_str(), accepted).await {
+            Ok((verified, refused)) => {
+                results.extend(refused);
+                verified
+            }
+            Err(refused) => {
+                results.extend(refused);
+                return results;
+            }
+        },
+    };
     let appended = broker.replicas.produce(params, accepted).await;
     results.extend(
         appended.into_iter().map(|(partition, result)| (partition, result.map_err(Refusal::Produce))),
     );
     results
+}
+
+/// Whether the records belong to a transaction.
+fn is_transactional(records: &Bytes) -> bool {
+    batches(records).next().is_some_and(|batch| batch.is_ok_and(|batch| batch.header().is_transactional()))
+}
+
+type Refused = Vec<(TopicPartition, Appended)>;
+
+/// Has the transaction's coordinator asked where a transaction would start (KIP-890). An error refuses everything.
+async fn verify(
+    broker: &Broker,
+    version: i16,
+    id: &str,
+    accepted: Vec<PartitionRecords>,
+) -> Result<(Vec<PartitionRecords>, Refused), Refused> {
+    let partitions: Vec<TopicPartition> = accepted.iter().map(|records| records.partition.clone()).collect();
+    let verification = &broker.coordinators.verification;
+    match verification.verify_records(&broker.replicas, id, version >= 11, accepted).await {
+        Ok((verified, refused)) => {
+            let refused =
+                refused.into_iter().map(|(partition, error)| (partition, Err(Refusal::Unchecked(error))));
+            Ok((verified, refused.collect()))
+        }
+        Err(error) => {
+            let refused = partitions.into_iter().map(|partition| (partition, Err(Refusal::Unchecked(error))));
+            Err(refused.collect())
+        }
+    }
 }
 
 /// The rules of the request's version (`ProduceRequest.validateRecords`): since 3, one v2 batch; zstd since 7.

@@ -25,6 +25,7 @@ pub async fn handle(
         );
         return StopReplicaResponse::default().with_error_code(ResponseError::StaleBrokerEpoch.code());
     }
-    let (response, _changes) = broker.replicas.stop_replicas(request, context.version).await;
+    let (response, changes) = broker.replicas.stop_replicas(request, context.version).await;
+    broker.coordinators.apply(&changes);
     response
 }

@@ -14,7 +14,11 @@ use crate::error_code::KafkaError;
 use crate::request_context::RequestContext;
 
 /// Hands the leader's assignment in, and waits for the member's own.
-pub async fn handle(broker: &Broker, context: &RequestContext, request: SyncGroupRequest) -> SyncGroupResponse {
+pub async fn handle(
+    broker: &Broker,
+    context: &RequestContext,
+    request: SyncGroupRequest,
+) -> SyncGroupResponse {
     if context.version >= 5 && (request.protocol_type.is_none() || request.protocol_name.is_none()) {
         return SyncGroupResponse::default().with_error_code(ResponseError::InconsistentGroupProtocol.code());
     }

@@ -60,7 +60,9 @@ async fn commit(
 ) -> Results {
     let partitions: Vec<TopicPartition> = offsets.iter().map(|offset| offset.partition.clone()).collect();
     let told = |error: ResponseError| match error {
-        ResponseError::CoordinatorLoadInProgress if version < 2 => ResponseError::CoordinatorNotAvailable.code(),
+        ResponseError::CoordinatorLoadInProgress if version < 2 => {
+            ResponseError::CoordinatorNotAvailable.code()
+        }
         error => error.code(),
     };
     let all = |code: i16| partitions.iter().cloned().map(|partition| (partition, code)).collect();

@@ -24,7 +24,8 @@ type Results = Vec<(TopicPartition, i16)>;
 pub async fn handle(broker: &Broker, request: WriteTxnMarkersRequest) -> WriteTxnMarkersResponse {
     // Several markers of one producer are answered in one entry.
     let mut by_producer: IndexMap<i64, Results> = IndexMap::new();
-    let appended = futures::future::join_all(request.markers.iter().map(|marker| append(broker, marker))).await;
+    let appended =
+        futures::future::join_all(request.markers.iter().map(|marker| append(broker, marker))).await;
     for (marker, results) in request.markers.iter().zip(appended) {
         by_producer.entry(marker.producer_id.0).or_default().extend(results);
     }
@@ -35,9 +36,10 @@ pub async fn handle(broker: &Broker, request: WriteTxnMarkersRequest) -> WriteTx
 }
 
 async fn append(broker: &Broker, marker: &WritableTxnMarker) -> Results {
-    let partitions = marker.topics.iter().flat_map(|topic| {
-        topic.partition_indexes.iter().map(|index| topic_partition(&topic.name, *index))
-    });
+    let partitions = marker
+        .topics
+        .iter()
+        .flat_map(|topic| topic.partition_indexes.iter().map(|index| topic_partition(&topic.name, *index)));
     let (producer, epoch) = (ProducerId(marker.producer_id.0), ProducerEpoch(marker.producer_epoch));
     let end = EndTransactionMarker {
         commit: marker.transaction_result,
@@ -47,7 +49,9 @@ async fn append(broker: &Broker, marker: &WritableTxnMarker) -> Results {
         Ok(batch) => bytes::Bytes::from(batch),
         Err(error) => {
             tracing::error!(%error, "a transaction marker could not be built");
-            return partitions.map(|partition| (partition, ResponseError::UnknownServerError.code())).collect();
+            return partitions
+                .map(|partition| (partition, ResponseError::UnknownServerError.code()))
+                .collect();
         }
     };
     let records = partitions.map(|partition| PartitionRecords {

@@ -4,7 +4,7 @@ use gregor_coordinator::group::{AppendFailure, GroupError};
 use gregor_coordinator::transaction::TransactionError;
 use kafka_protocol::ResponseError;
 
-use crate::error_code::KafkaError;
+use crate::error_code::{KafkaError, TRANSACTION_ABORTABLE};
 
 impl KafkaError for GroupError {
     fn kafka_error(&self) -> ResponseError {
@@ -30,7 +30,7 @@ impl KafkaError for GroupError {
             GroupError::RequestTimedOut => ResponseError::RequestTimedOut,
             GroupError::InvalidProducerEpoch => ResponseError::InvalidProducerEpoch,
             GroupError::InvalidTxnState => ResponseError::InvalidTxnState,
-            GroupError::TransactionAbortable => ResponseError::TransactionAbortable,
+            GroupError::TransactionAbortable => TRANSACTION_ABORTABLE,
             GroupError::UnknownServerError => ResponseError::UnknownServerError,
         }
     }
@@ -48,7 +48,7 @@ impl KafkaError for TransactionError {
             TransactionError::ProducerFenced => ResponseError::ProducerFenced,
             TransactionError::InvalidProducerIdMapping => ResponseError::InvalidProducerIdMapping,
             TransactionError::InvalidTxnState => ResponseError::InvalidTxnState,
-            TransactionError::TransactionAbortable => ResponseError::TransactionAbortable,
+            TransactionError::TransactionAbortable => TRANSACTION_ABORTABLE,
             TransactionError::TransactionalIdNotFound => ResponseError::TransactionalIdNotFound,
             TransactionError::UnknownServerError => ResponseError::UnknownServerError,
         }
@@ -75,7 +75,7 @@ pub(crate) fn append_failure(error: ResponseError) -> AppendFailure {
         ResponseError::InvalidProducerEpoch => AppendFailure::InvalidProducerEpoch,
         ResponseError::InvalidProducerIdMapping => AppendFailure::InvalidProducerIdMapping,
         ResponseError::InvalidTxnState => AppendFailure::InvalidTxnState,
-        ResponseError::TransactionAbortable => AppendFailure::TransactionAbortable,
+        TRANSACTION_ABORTABLE => AppendFailure::TransactionAbortable,
         _ => AppendFailure::Other,
     }
 }

@@ -20,6 +20,8 @@ use gregor_model::{BrokerId, ListenerName, TopicPartition};
 use gregor_records::{Codec, Compression};
 use gregor_replication::{ReplicaManager, RoleChanges};
 use gregor_wire::client::Connect;
+use gregor_zookeeper::ZooKeeperError;
+use gregor_zookeeper::store::Store;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -43,6 +45,22 @@ pub struct PartitionCounts {
     pub groups: i32,
     /// Of `__transaction_state`.
     pub transactions: i32,
+}
+
+impl PartitionCounts {
+    /// As the topics are, or would be created.
+    pub async fn read(store: &Store, values: &Values) -> Result<PartitionCounts, ZooKeeperError> {
+        let mut counts = [0, 0];
+        for (count, topic) in
+            counts.iter_mut().zip([InternalTopic::ConsumerOffsets, InternalTopic::TransactionState])
+        {
+            let stored = store.topic(&topic.name().into()).await?;
+            let stored =
+                stored.map(|stored| i32::try_from(stored.assignment.partitions.len()).unwrap_or(i32::MAX));
+            *count = stored.unwrap_or(topic.settings(values).partitions);
+        }
+        Ok(PartitionCounts { groups: counts[0], transactions: counts[1] })
+    }
 }
 
 /// What the coordinators are built on.
@@ -72,6 +90,7 @@ pub struct Coordinators {
     /// Asks other coordinators whether partitions are in a transaction.
     pub verification: Verification,
     counts: PartitionCounts,
+    topics: [InternalTopicSettings; 2],
     request_timeout_ms: i32,
 }
 
@@ -109,7 +128,9 @@ impl Coordinators {
             parts.metadata,
             peers,
         );
-        Coordinators { groups, transactions, verification, counts, request_timeout_ms }
+        let topics = [InternalTopic::ConsumerOffsets, InternalTopic::TransactionState]
+            .map(|topic| topic.settings(values));
+        Coordinators { groups, transactions, verification, counts, topics, request_timeout_ms }
     }
 
     /// How many partitions an internal topic has.
@@ -117,6 +138,14 @@ impl Coordinators {
         match topic {
             InternalTopic::ConsumerOffsets => self.counts.groups,
             InternalTopic::TransactionState => self.counts.transactions,
+        }
+    }
+
+    /// How an internal topic is created.
+    pub fn topic_settings(&self, topic: InternalTopic) -> &InternalTopicSettings {
+        match topic {
+            InternalTopic::ConsumerOffsets => &self.topics[0],
+            InternalTopic::TransactionState => &self.topics[1],
         }
     }
 
@@ -155,7 +184,8 @@ impl Coordinators {
 
     /// Starts what runs at intervals, and the loop that sends markers.
     pub fn start(self: &Arc<Self>, values: &Values, tasks: &TaskTracker, stop: &CancellationToken) {
-        let every = |key: &str| Duration::from_millis(u64::try_from(values.i64_or_i32(key)).unwrap_or(0).max(1));
+        let every =
+            |key: &str| Duration::from_millis(u64::try_from(interval_ms(values, key)).unwrap_or(0).max(1));
         let retention = every("offsets.retention.check.interval.ms");
         let timeouts = every("transaction.abort.timed.out.transaction.cleanup.interval.ms");
         let idle = every("transaction.remove.expired.transaction.cleanup.interval.ms");
@@ -205,4 +235,12 @@ fn offsets_compression(values: &Values) -> Compression {
         4 => Codec::Zstd,
         _ => Codec::None,
     })
+}
+
+fn interval_ms(values: &Values, key: &str) -> i64 {
+    match values.get(key) {
+        Some(gregor_config::Value::Int(ms)) => ms.into(),
+        Some(gregor_config::Value::Long(ms)) => ms,
+        _ => i64::MAX,
+    }
 }

@@ -27,7 +27,11 @@ pub(super) struct ReplicatedTopic {
 }
 
 impl ReplicatedTopic {
-    pub(super) fn new(topic: InternalTopic, replicas: Arc<ReplicaManager>, timeout_ms: i32) -> ReplicatedTopic {
+    pub(super) fn new(
+        topic: InternalTopic,
+        replicas: Arc<ReplicaManager>,
+        timeout_ms: i32,
+    ) -> ReplicatedTopic {
         ReplicatedTopic { topic, replicas, timeout_ms }
     }
 
@@ -53,9 +57,12 @@ impl TopicLog for ReplicatedTopic {
         let records = PartitionRecords {
             partition: self.partition(partition),
             records: append.batch,
-            verification: append.verification.map(|VerifiedTransaction(bits)| VerificationGuard::from_bits(bits)),
+            verification: append
+                .verification
+                .map(|VerifiedTransaction(bits)| VerificationGuard::from_bits(bits)),
         };
-        let (_, appended) = self.replicas.produce(params, vec![records]).await.pop().ok_or(AppendFailure::Other)?;
+        let (_, appended) =
+            self.replicas.produce(params, vec![records]).await.pop().ok_or(AppendFailure::Other)?;
         let info = appended.map_err(|error| append_failure(error.kafka_error()))?;
         info.first_offset.ok_or(AppendFailure::Other)
     }

@@ -21,6 +21,7 @@ use kafka_protocol::protocol::VersionRange;
 
 use super::InternalTopic;
 use super::peers::{Peers, Unreachable};
+use crate::error_code::TRANSACTION_ABORTABLE;
 use crate::metadata_cache::MetadataCache;
 
 /// Who writes in a transaction.
@@ -73,7 +74,8 @@ impl Verification {
 
     /// Asks the coordinator about the partitions. Returns what is wrong with those that may not be written.
     pub async fn ask(&self, writer: &TransactionalWriter, partitions: &[TopicPartition]) -> Answers {
-        let all = |error: ResponseError| partitions.iter().cloned().map(|partition| (partition, error)).collect();
+        let all =
+            |error: ResponseError| partitions.iter().cloned().map(|partition| (partition, error)).collect();
         let Some(coordinator) = self.coordinator(&writer.id) else {
             return all(ResponseError::CoordinatorNotAvailable);
         };
@@ -103,7 +105,9 @@ impl Verification {
     ) -> Result<Option<AddPartitionsToTxnResponse>, Unreachable> {
         let peer = self.peers.peer(coordinator).await?;
         let ours = VersionRange { min: 4, max: 5 };
-        let Ok(version) = peer.versions.latest_common(ApiKey::AddPartitionsToTxn, ours) else { return Ok(None) };
+        let Ok(version) = peer.versions.latest_common(ApiKey::AddPartitionsToTxn, ours) else {
+            return Ok(None);
+        };
         Ok(Some(peer.connection.send(question(writer, partitions), version).await?))
     }
 
@@ -148,7 +152,7 @@ fn transactional_producer(entry: &PartitionRecords) -> Option<((ProducerId, Prod
         return None;
     }
     let sequence = header.base_sequence.map_or(-1, |sequence| sequence.0);
-    Some(((header.producer_id?, header.producer_epoch?), sequence))
+    Some(((header.producer_id?, header.producer_epoch), sequence))
 }
 
 /// What producers are told of failures that pass (`ReplicaManager.handleProduceAppend`): every client retries this one.
@@ -194,14 +198,17 @@ fn answers(
     }
     let results = response.results_by_transaction.iter().flat_map(|result| &result.topic_results);
     let results = results.flat_map(|topic| {
-        topic.results_by_partition.iter().map(|result| {
-            (topic_partition(&topic.name, result.partition_index), result.partition_error_code)
-        })
+        topic
+            .results_by_partition
+            .iter()
+            .map(|result| (topic_partition(&topic.name, result.partition_index), result.partition_error_code))
     });
     let told = |error| match error {
         ResponseError::ProducerFenced => ResponseError::InvalidProducerEpoch,
-        ResponseError::TransactionAbortable if !writer.abortable_known => ResponseError::InvalidTxnState,
+        TRANSACTION_ABORTABLE if !writer.abortable_known => ResponseError::InvalidTxnState,
         error => error,
     };
-    results.filter_map(|(partition, code)| Some((partition, told(ResponseError::try_from_code(code)?)))).collect()
+    results
+        .filter_map(|(partition, code)| Some((partition, told(ResponseError::try_from_code(code)?))))
+        .collect()
 }

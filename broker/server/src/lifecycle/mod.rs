@@ -6,10 +6,13 @@ mod start;
 mod stop;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use gregor_config::BrokerConfig;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::log_levels::LogLevels;
 
 pub use start::{RunningBroker, start};
 
@@ -17,14 +20,14 @@ pub use start::{RunningBroker, start};
 const EXIT_AT_ONCE: i32 = 130;
 
 /// Runs a broker until it is told to stop. An error is one that prevented its start, or ended it.
-pub async fn run(properties: &Path, overrides: &[String]) -> Result<()> {
+pub async fn run(properties: &Path, overrides: &[String], log_levels: Arc<LogLevels>) -> Result<()> {
     let config = BrokerConfig::load(properties, std::env::vars(), overrides)?;
     for warning in config.warnings() {
         tracing::warn!("{warning}");
     }
     let mut signals = Signals::new().context("cannot listen for signals")?;
     let broker = tokio::select! {
-        started = start(config) => started?,
+        started = start(config, log_levels) => started?,
         () = signals.next() => return Ok(()),
     };
     let reason = tokio::select! {

@@ -23,17 +23,21 @@ use super::open_files;
 use crate::auto_topic_creation::AutoTopicCreation;
 use crate::background;
 use crate::broker::Broker;
+use crate::config_admin::{BrokerLayers, ConfigAdmin};
 use crate::controller_environment::BrokerAsController;
+use crate::coordinators::{CoordinatorParts, Coordinators, PartitionCounts};
 use crate::dispatch::Dispatcher;
-use crate::dynamic_config::{self, TopicConfigs};
+use crate::dynamic_config::{self, Reconfigured, TopicConfigs};
 use crate::features::{self, FeatureCache};
 use crate::log_dir_failure::{self, LogDirFailures};
+use crate::log_levels::LogLevels;
 use crate::metadata_cache::MetadataCache;
 use crate::node_to_controller::NodeToController;
 use crate::registration::Registration;
 use crate::replica_environment::BrokerEnvironment;
 use crate::settings::{self, ControlledShutdownSettings};
 use crate::topic_admin::{TopicAdmin, TopicDefaults};
+use crate::zookeeper_offsets::ZookeeperOffsets;
 
 /// A broker that is ready: registered, and every listener accepting.
 pub struct RunningBroker {
@@ -53,7 +57,8 @@ pub struct RunningBroker {
 }
 
 /// Starts a broker.
-pub async fn start(config: BrokerConfig) -> Result<RunningBroker> {
+pub async fn start(config: BrokerConfig, log_levels: Arc<LogLevels>) -> Result<RunningBroker> {
+    let config = Arc::new(config);
     let began = Instant::now();
     open_files::raise_limit();
     let bound = BoundServer::bind(NetworkConfig::from_config(&config)?)?;
@@ -64,7 +69,8 @@ pub async fn start(config: BrokerConfig) -> Result<RunningBroker> {
     let parts = Parts::build(&config, &identity, &session, &bound).await?;
     parts.registration.check_addresses(&store).await?;
     parts.registration.register(&session).await?;
-    let running = match parts.run(config, identity, session.clone(), bound) {
+    let counts = PartitionCounts::read(&store, &config.values).await?;
+    let running = match parts.run(config, identity, session.clone(), bound, counts, log_levels) {
         Ok(running) => running,
         Err(error) => {
             // The registration goes at once, not when the session times out.
@@ -99,6 +105,7 @@ fn session_config(config: &BrokerConfig) -> Result<SessionConfig> {
 struct Parts {
     logs: Arc<LogManager>,
     failures: tokio::sync::mpsc::Receiver<std::path::PathBuf>,
+    layers: Arc<BrokerLayers>,
     topic_configs: Arc<TopicConfigs>,
     metadata: Arc<MetadataCache>,
     registration: Arc<Registration>,
@@ -109,13 +116,17 @@ struct Parts {
 
 impl Parts {
     async fn build(
-        config: &BrokerConfig,
+        config: &Arc<BrokerConfig>,
         identity: &Identity,
         session: &Session,
         bound: &BoundServer,
     ) -> Result<Parts> {
         let store = Store::new(session.clone());
-        let topic_configs = Arc::new(TopicConfigs::new(identity.broker_id, config.values.clone()));
+        let layers = Arc::new(BrokerLayers::new(Arc::clone(config)));
+        dynamic_config::load_layers(&store, identity.broker_id, &layers)
+            .await
+            .context("cannot read the brokers' configuration")?;
+        let topic_configs = Arc::new(TopicConfigs::new(identity.broker_id, Arc::clone(&layers)));
         let overrides = topic_configs.load(&store).await.context("cannot read the topics' configuration")?;
         let log_config = settings::log_manager_config(config, identity.offline_dirs.clone());
         let logs = open_logs(log_config, overrides).await?;
@@ -147,16 +158,45 @@ impl Parts {
             Arc::new(WireLeaders::new(connect.clone())),
             Arc::new(environment),
         );
-        Ok(Parts { logs, failures, topic_configs, metadata, registration, replicas, connect, stop })
+        Ok(Parts { logs, failures, layers, topic_configs, metadata, registration, replicas, connect, stop })
+    }
+
+    /// The coordinators, of no partition yet.
+    fn coordinators(
+        &self,
+        config: &BrokerConfig,
+        identity: &Identity,
+        counts: PartitionCounts,
+    ) -> Arc<Coordinators> {
+        let controller = NodeToController::new(
+            "producer-ids",
+            identity.broker_id,
+            settings::control_listener(config),
+            self.metadata.clone(),
+            self.connect.clone(),
+            self.stop.clone(),
+        );
+        let parts = CoordinatorParts {
+            id: identity.broker_id,
+            listener: config.listeners.inter_broker.clone(),
+            replicas: self.replicas.clone(),
+            metadata: self.metadata.clone(),
+            connect: self.connect.clone(),
+            controller: Arc::new(controller),
+            registration: self.registration.clone(),
+        };
+        Arc::new(Coordinators::new(&config.values, parts, counts))
     }
 
     /// Starts every task and opens the listeners; the broker is registered already.
     fn run(
         self,
-        config: BrokerConfig,
+        config: Arc<BrokerConfig>,
         identity: Identity,
         session: Session,
         bound: BoundServer,
+        counts: PartitionCounts,
+        log_levels: Arc<LogLevels>,
     ) -> Result<RunningBroker> {
         let tasks = TaskTracker::new();
         let failed = CancellationToken::new();
@@ -169,7 +209,7 @@ impl Parts {
         let store = Store::new(session.clone());
         let environment = BrokerAsController {
             registration: self.registration.clone(),
-            values: config.values.clone(),
+            layers: self.layers.clone(),
             features: features.clone(),
         };
         let (controller, handle) = ControllerService::start(
@@ -178,6 +218,8 @@ impl Parts {
             self.connect.clone(),
             Arc::new(environment),
         );
+        let coordinators = self.coordinators(&config, &identity, counts);
+        coordinators.start(&config.values, &tasks, &self.stop);
         let broker = Arc::new(Broker {
             id: identity.broker_id,
             cluster_id: identity.cluster_id,
@@ -191,16 +233,31 @@ impl Parts {
             topic_admin: TopicAdmin::new(store.clone(), config.values.clone(), defaults),
             controller: handle,
             features: features.clone(),
+            coordinators,
+            zookeeper_offsets: ZookeeperOffsets::new(
+                store.clone(),
+                usize::try_from(config.values.i32("offset.metadata.max.bytes")).unwrap_or(0),
+            ),
+            config_admin: ConfigAdmin::new(
+                identity.broker_id,
+                store.clone(),
+                Arc::clone(&config),
+                self.layers.clone(),
+                log_levels,
+            ),
         });
         self.replicas.start();
         background::start(&tasks, &self.stop, &self.logs, settings::log_schedule(&config.values));
         tasks.spawn(features::follow(session.clone(), features, self.stop.clone()));
-        tasks.spawn(dynamic_config::follow(
-            session.clone(),
-            self.topic_configs,
-            self.logs.clone(),
-            self.stop.clone(),
-        ));
+        let reconfigured = Reconfigured {
+            broker: broker.id,
+            layers: self.layers,
+            topics: self.topic_configs,
+            logs: self.logs.clone(),
+            replicas: self.replicas.clone(),
+            controller: broker.controller.clone(),
+        };
+        tasks.spawn(dynamic_config::follow(session.clone(), reconfigured, self.stop.clone()));
         let failures =
             LogDirFailures { id: broker.id, logs: self.logs.clone(), replicas: self.replicas, store };
         tasks.spawn(watch_log_dirs(failures, self.failures, self.stop.clone(), failed.clone()));

@@ -33,6 +33,7 @@ impl RunningBroker {
         }
         self.stop.cancel();
         self.server.stop(GRACE).await;
+        self.broker.coordinators.shutdown().await;
         self.tasks.close();
         self.tasks.wait().await;
         self.broker.replicas.shutdown().await;

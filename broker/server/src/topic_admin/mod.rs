@@ -5,6 +5,7 @@
 
 mod assignment;
 mod error;
+mod growth;
 
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,7 @@ use crate::metadata_cache::MetadataSnapshot;
 
 pub use assignment::{Assignment, Layout, TopicDefaults};
 pub use error::{CreateTopicError, DeleteTopicError};
+pub use growth::{GrowError, Growth};
 
 /// A topic to create.
 #[derive(Clone, Debug, PartialEq, Eq)]
