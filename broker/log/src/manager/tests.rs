@@ -291,3 +291,24 @@ fn configuration_of_topics() {
     logs.update_defaults(LogConfig { segment_bytes: 888, ..LogConfig::default() });
     assert_eq!(log.config().segment_bytes, 888);
 }
+
+#[test]
+fn checkpoints_written_at_the_same_time_do_not_disturb_each_other() {
+    let root = tempfile::tempdir().unwrap();
+    let logs = open(&[root.path().join("a")]);
+    for n in 0..3 {
+        append(&create(&logs, n), 1);
+    }
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..20 {
+                    logs.checkpoint_log_start_offsets();
+                    logs.checkpoint_high_watermarks();
+                    logs.checkpoint_recovery_points();
+                }
+            });
+        }
+    });
+    assert_eq!(logs.offline_dirs(), Vec::<PathBuf>::new());
+}
