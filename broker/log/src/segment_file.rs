@@ -6,7 +6,7 @@
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
 use gregor_model::{Offset, Timestamp};
 use parking_lot::Mutex;
@@ -28,7 +28,10 @@ pub(crate) struct SegmentFile {
     /// A [`FileState`], or [`GONE`]; changed under `open`.
     state: AtomicU8,
     used: AtomicBool,
-    unsynced: AtomicBool,
+    /// How many writes were done.
+    written: AtomicU64,
+    /// How many of them a sync has covered.
+    synced: AtomicU64,
     /// In the queue of [`crate::open_files::OpenFiles`].
     queued: AtomicBool,
     open: Mutex<Option<Arc<dyn DiskFile>>>,
@@ -47,7 +50,8 @@ impl SegmentFile {
             kind,
             state: AtomicU8::new(code(state)),
             used: AtomicBool::new(false),
-            unsynced: AtomicBool::new(false),
+            written: AtomicU64::new(0),
+            synced: AtomicU64::new(0),
             queued: AtomicBool::new(false),
             open: Mutex::new(None),
         })
@@ -141,16 +145,18 @@ impl SegmentFile {
     pub(crate) fn write_at(self: &Arc<Self>, parts: &[&[u8]], position: u64) -> Result<(), StorageError> {
         self.dir.log_dir().check_online()?;
         let file = self.get_or_create()?;
-        self.unsynced.store(true, Ordering::Release);
-        file.write_all_at(parts, position).map_err(|error| self.fail("write", error))
+        file.write_all_at(parts, position).map_err(|error| self.fail("write", error))?;
+        self.written.fetch_add(1, Ordering::AcqRel);
+        Ok(())
     }
 
     /// Cuts or extends the file.
     pub(crate) fn set_len(self: &Arc<Self>, len: u64) -> Result<(), StorageError> {
         self.dir.log_dir().check_online()?;
         let file = self.get_or_create()?;
-        self.unsynced.store(true, Ordering::Release);
-        file.set_len(len).map_err(|error| self.fail("truncate", error))
+        file.set_len(len).map_err(|error| self.fail("truncate", error))?;
+        self.written.fetch_add(1, Ordering::AcqRel);
+        Ok(())
     }
 
     /// Reserves blocks; a hint.
@@ -170,11 +176,15 @@ impl SegmentFile {
     /// Makes all writes durable, if there were any since the last sync.
     pub(crate) fn sync(self: &Arc<Self>) -> Result<(), StorageError> {
         self.dir.log_dir().check_online()?;
-        if !self.unsynced.swap(false, Ordering::AcqRel) {
+        // Counted before the sync, and noted after it: nobody takes for durable what another has only begun to sync.
+        let written = self.written.load(Ordering::Acquire);
+        if self.synced.load(Ordering::Acquire) >= written {
             return Ok(());
         }
         let file = self.get()?;
-        file.sync().map_err(|error| self.fail("sync", error))
+        file.sync().map_err(|error| self.fail("sync", error))?;
+        self.synced.fetch_max(written, Ordering::AcqRel);
+        Ok(())
     }
 
     /// When the file was last written.
@@ -204,7 +214,7 @@ impl SegmentFile {
             disk.remove_file(path)
         })?;
         self.state.store(GONE, Ordering::Release);
-        self.unsynced.store(false, Ordering::Release);
+        self.synced.store(u64::MAX, Ordering::Release);
         *slot = None;
         Ok(())
     }
@@ -213,7 +223,7 @@ impl SegmentFile {
     pub(crate) fn forget(&self) {
         let mut slot = self.open.lock();
         self.state.store(GONE, Ordering::Release);
-        self.unsynced.store(false, Ordering::Release);
+        self.synced.store(u64::MAX, Ordering::Release);
         *slot = None;
     }
 
@@ -230,7 +240,7 @@ impl SegmentFile {
 
     /// Whether there are writes that were not synced.
     pub(crate) fn is_unsynced(&self) -> bool {
-        self.unsynced.load(Ordering::Acquire)
+        self.written.load(Ordering::Acquire) > self.synced.load(Ordering::Acquire)
     }
 
     /// For the queue: whether the file was used since the last time it was asked.

@@ -29,3 +29,17 @@ impl IndexEntry for TimeEntry {
         TimeEntry { timestamp: Timestamp(timestamp), offset: base + i64::from(offset) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn golden_bytes() {
+        let entry = TimeEntry { timestamp: Timestamp(1_700_000_000_000), offset: Offset(1234) };
+        let mut bytes = Vec::new();
+        entry.encode(Offset(1000), &mut bytes);
+        assert_eq!(bytes, [0, 0, 0x01, 0x8b, 0xcf, 0xe5, 0x68, 0, 0, 0, 0, 0xea]);
+        assert_eq!(TimeEntry::decode(Offset(1000), &bytes), entry);
+    }
+}

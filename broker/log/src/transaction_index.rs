@@ -168,3 +168,65 @@ impl TransactionIndex {
         self.file.sync()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::file_name::{FileKind, FileState};
+    use crate::testing::partition_dir;
+
+    fn aborted(last_offset: i64) -> AbortedTxn {
+        AbortedTxn {
+            producer_id: ProducerId(4000),
+            first_offset: Offset(40),
+            last_offset: Offset(last_offset),
+            last_stable_offset: Offset(last_offset + 1),
+        }
+    }
+
+    #[test]
+    fn golden_bytes() {
+        let mut expected = [0; ENTRY_SIZE];
+        expected[8..10].copy_from_slice(&[0x0f, 0xa0]);
+        expected[17] = 0x28;
+        expected[25] = 0x32;
+        expected[33] = 0x33;
+        assert_eq!(aborted(50).encode(), expected);
+        assert_eq!(AbortedTxn::decode(&expected), Ok(aborted(50)));
+    }
+
+    #[test]
+    fn entries_are_appended_behind_a_torn_one_and_truncated_by_marker() {
+        let (_root, dir) = partition_dir();
+        let path = dir.path().join("00000000000000000000.txnindex");
+        std::fs::write(&path, [&aborted(50).encode()[..], &[7; 20]].concat()).unwrap();
+        let open = || {
+            let dir = std::sync::Arc::clone(&dir);
+            TransactionIndex::new(SegmentFile::new(
+                dir,
+                Offset(0),
+                FileKind::TransactionIndex,
+                FileState::Plain,
+            ))
+        };
+        let index = open();
+        index.append(aborted(60)).unwrap();
+        index.append(aborted(70)).unwrap();
+        let entries = |index: &TransactionIndex| {
+            let mut all = Vec::new();
+            index
+                .visit(|entry| {
+                    all.push(entry.last_offset.0);
+                    true
+                })
+                .unwrap();
+            all
+        };
+        assert_eq!(entries(&open()), [50, 60, 70]);
+        assert_eq!(open().check(Offset(51)).unwrap(), Some(BadTransactionIndex::BeforeSegment(Offset(50))));
+        index.truncate_to(Offset(60)).unwrap();
+        assert_eq!(entries(&open()), [50]);
+        std::fs::write(&path, [1; ENTRY_SIZE]).unwrap();
+        assert_eq!(open().check(Offset(0)).unwrap(), Some(BadTransactionIndex::Version(257)));
+    }
+}

@@ -63,7 +63,11 @@ impl PartitionLog {
         let segments = self.segments.load_full();
         let mut has_new_segment = false;
         for segment in segments.get(floor_segment(&segments, marks.flushed)..).unwrap_or_default() {
-            segment.log().sync()?;
+            match segment.log().sync() {
+                // Truncated away meanwhile: there is nothing left to make durable.
+                Err(StorageError::Closed(_)) => {}
+                other => other?,
+            }
             has_new_segment |= segment.base() >= marks.flushed;
         }
         if has_new_segment {

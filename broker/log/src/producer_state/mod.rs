@@ -258,3 +258,6 @@ impl ProducerState {
         all
     }
 }
+
+#[cfg(test)]
+mod tests;
