@@ -190,6 +190,7 @@ impl World {
             }
             17 => {
                 self.core.trace(|| format!("topic {} is to be deleted", partition.topic));
+                self.core.checker.on_deletion(&partition.topic);
                 self.zookeeper.store.mark_for_deletion(partition.topic);
             }
             18..=19 => {

@@ -164,6 +164,7 @@ impl SimLog {
         let before = self.end();
         let from_end = usize::try_from(random.below(4)).unwrap_or(0) + 1;
         self.batches.truncate(self.batches.len().saturating_sub(from_end));
+        self.synced = self.synced.min(self.batches.len());
         before
     }
 

@@ -55,7 +55,8 @@ fn main() -> ExitCode {
     let deadline = arguments.minutes.map(|minutes| started + Duration::from_secs(minutes * 60));
     let next = AtomicU64::new(arguments.seeds.start);
     let (done, failed, cluster_ms) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
-    let (events, acknowledged, absolutions) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
+    let (events, acknowledged) = (AtomicU64::new(0), AtomicU64::new(0));
+    let (absolutions, forks) = (AtomicU64::new(0), AtomicU64::new(0));
     let stopped = AtomicBool::new(false);
     std::thread::scope(|scope| {
         for _ in 0..arguments.threads.max(1) {
@@ -71,6 +72,7 @@ fn main() -> ExitCode {
                     events.fetch_add(report.events, Ordering::Relaxed);
                     acknowledged.fetch_add(report.acknowledged, Ordering::Relaxed);
                     absolutions.fetch_add(report.absolutions, Ordering::Relaxed);
+                    forks.fetch_add(report.forks, Ordering::Relaxed);
                     if let Some(violation) = report.violation {
                         failed.fetch_add(1, Ordering::Relaxed);
                         println!("seed {seed} FAILED after {} ms: {violation}", report.lasted_ms);
@@ -83,12 +85,13 @@ fn main() -> ExitCode {
     let done = done.into_inner();
     println!(
         "{done} seeds, {} failed; {:.1} minutes of cluster time each; {} events, {} records acknowledged, \
-         {} losses absolved; {:.1} s",
+         {} losses absolved, {} forks; {:.1} s",
         failed.load(Ordering::Relaxed),
         cluster_ms.into_inner() as f64 / 60_000.0 / done.max(1) as f64,
         events.into_inner(),
         acknowledged.into_inner(),
         absolutions.into_inner(),
+        forks.into_inner(),
         started.elapsed().as_secs_f64()
     );
     if failed.into_inner() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }

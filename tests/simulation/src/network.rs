@@ -2,6 +2,7 @@
 //!
 //! Between brokers and clients messages overtake each other: every request stands for a connection of its own. To and from
 //! ZooKeeper they keep their order, as one connection does; what is lost there breaks the connection (see `zookeeper`).
+//! A controller's requests to a broker may be lost and come twice, but keep their order: a broker takes them from one queue.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -61,6 +62,7 @@ impl Network {
         now: i64,
         from: Node,
         to: Node,
+        ordered: bool,
         random: &mut Random,
         scenario: &Scenario,
     ) -> [Option<i64>; 2] {
@@ -80,7 +82,8 @@ impl Network {
             return [Some(*last), None];
         }
         if self.calm {
-            return [Some(now + latency), None];
+            let last = if ordered { self.last.get(&(from, to)).copied().unwrap_or(0) } else { 0 };
+            return [Some((now + latency).max(last)), None];
         }
         if random.per_mille(scenario.loss_per_mille) {
             return [None, None];
@@ -89,6 +92,12 @@ impl Network {
         let latency = if late { random.between(100, scenario.request_timeout_ms * 3) } else { latency };
         let twice = random.per_mille(scenario.duplicate_per_mille);
         let second = twice.then(|| now + random.between(1, scenario.request_timeout_ms * 2));
-        [Some(now + latency), second]
+        if !ordered {
+            return [Some(now + latency), second];
+        }
+        let last = self.last.entry((from, to)).or_insert(0);
+        let first = (now + latency).max(*last);
+        *last = second.map_or(first, |second| second.max(first));
+        [Some(first), second.map(|_| *last)]
     }
 }

@@ -33,6 +33,8 @@ pub struct Report {
     pub acknowledged: u64,
     /// How many elections absolved a loss.
     pub absolutions: u64,
+    /// How many partitions were forked.
+    pub forks: u64,
 }
 
 /// What the end waits for.
@@ -122,6 +124,7 @@ impl World {
             lasted_ms: self.core.now - self.began,
             acknowledged: self.core.checker.acknowledged,
             absolutions: self.core.checker.absolutions,
+            forks: self.core.checker.forks,
         }
     }
 
@@ -275,7 +278,7 @@ impl World {
     fn check(&mut self) {
         self.core.after(1_000, Event::Check);
         let store = &self.zookeeper.store;
-        let ailment = liveness::ailing(store, &self.brokers).or_else(|| unfinished(store));
+        let ailment = liveness::ailing(store, &self.brokers, &self.core.checker).or_else(|| unfinished(store));
         match (self.phase, ailment) {
             (Phase::Faults, _) => self.stop_faults(),
             (Phase::Probe, _) => {

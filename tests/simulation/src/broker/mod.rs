@@ -219,7 +219,10 @@ impl Broker {
             return;
         }
         let now = Timestamp(core.now + self.clock_ms);
-        let Some(process) = &mut self.process else {
+        // Nobody is served before the broker is registered: what is meant for the registration before must not be obeyed.
+        let is_request = matches!(&event, Event::Deliver { message: Message::Request(..), .. });
+        let ready = |process: &&mut Process| !is_request || process.epoch.is_some();
+        let Some(process) = self.process.as_mut().filter(ready) else {
             if let Event::Deliver { from, to, message: Message::Request(correlation, _) } = event {
                 core.answer(to, from, correlation, Answer::Refused);
             }

@@ -33,7 +33,7 @@ impl Checker {
         disks: &[(BrokerId, &Disk)],
     ) {
         let Some(known) = self.partitions.get_mut(partition) else { return };
-        if epoch < known.absolved_before {
+        if epoch < known.absolved_before || known.forked || self.deleted.contains(&partition.topic) {
             return;
         }
         self.acknowledged += u64::try_from(count).unwrap_or(0);
@@ -63,6 +63,9 @@ impl Checker {
         when: &str,
     ) {
         let Some(known) = self.partitions.get(partition) else { return };
+        if known.forked || self.deleted.contains(&partition.topic) {
+            return;
+        }
         let mut found = None;
         for member in known.isr.iter().filter(|member| !known.tainted.contains_key(member)) {
             let log = disks.iter().find(|(id, _)| id == member).and_then(|(_, disk)| disk.get(partition));
@@ -98,7 +101,7 @@ impl Checker {
             return;
         }
         let log = disks.iter().find(|(id, _)| *id == leader).and_then(|(_, disk)| disk.get(partition));
-        let differs = known.committed.iter().find(|batch| {
+        let differs = known.committed.values().find(|batch| {
             !log.and_then(|log| log.batch_at(batch.base)).is_some_and(|found| found == *batch)
         });
         let missing = first_missing(log, known.acknowledged.iter());
@@ -106,7 +109,7 @@ impl Checker {
         let Some(lost) = lost.or((!was_in_isr).then_some(Offset(i64::MAX))) else { return };
         self.absolutions += 1;
         known.acknowledged.split_off(&lost);
-        known.committed.retain(|batch| batch.base < lost);
+        known.committed.split_off(&lost);
         known.tainted.remove(&leader);
         if let Some(after) = &change.after {
             known.absolved_before = after.leader_and_isr.leader_epoch;

@@ -20,23 +20,27 @@ impl Checker {
             return;
         }
         let known = self.partitions.entry(partition.clone()).or_default();
-        if epoch < known.absolved_before {
+        if known.forked || epoch < known.absolved_before {
             return;
         }
-        let mut at = known.committed.partition_point(|batch| batch.next() <= before);
+        let mut conflict = None;
         for batch in log.read(before, log.high_watermark, usize::MAX) {
-            match known.committed.get(at) {
-                Some(committed) if *committed == batch => {}
-                Some(committed) => {
-                    let committed = *committed;
-                    self.violated("committed prefixes are equal", || {
-                        format!("{} has {batch:?} of {partition} below its high watermark, others {committed:?}", broker.0)
-                    });
-                    return;
+            let beside = known.committed.range(..batch.next()).next_back().map(|(_, other)| *other);
+            match beside.filter(|other| other.next() > batch.base) {
+                Some(other) if other == batch => {}
+                Some(other) => {
+                    conflict = Some((batch, other));
+                    break;
                 }
-                None => known.committed.push(batch),
+                None => {
+                    known.committed.insert(batch.base, batch);
+                }
             }
-            at += 1;
+        }
+        if let Some((batch, other)) = conflict {
+            self.violated("committed prefixes are equal", || {
+                format!("{} has {batch:?} of {partition} below its high watermark, others {other:?}", broker.0)
+            });
         }
     }
 }

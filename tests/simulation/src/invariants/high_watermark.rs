@@ -12,12 +12,11 @@ impl Checker {
     /// A consumer read these batches.
     pub fn on_consumed(&mut self, partition: &TopicPartition, epoch: LeaderEpoch, batches: &[Batch]) {
         let Some(known) = self.partitions.get(partition) else { return };
-        if epoch < known.absolved_before {
+        if known.forked || epoch < known.absolved_before {
             return;
         }
         for batch in batches {
-            let at = known.committed.partition_point(|committed| committed.base < batch.base);
-            if known.committed.get(at) != Some(batch) {
+            if known.committed.get(&batch.base) != Some(batch) {
                 self.violated(NAME, || format!("a consumer of {partition} was given {batch:?}, which is not committed"));
                 return;
             }
@@ -28,7 +27,7 @@ impl Checker {
     pub fn on_out_of_range(&mut self, partition: &TopicPartition, epoch: LeaderEpoch, position: Offset) {
         let Some(known) = self.partitions.get(partition) else { return };
         let is_current = known.leaders.keys().next_back().is_some_and(|last| *last == epoch);
-        if is_current && known.absolved_before == LeaderEpoch(0) {
+        if is_current && !known.forked && known.absolved_before == LeaderEpoch(0) {
             self.violated(NAME, || {
                 format!("a consumer of {partition} stands at {position:?}, beyond the log of the leader of epoch {}", epoch.0)
             });

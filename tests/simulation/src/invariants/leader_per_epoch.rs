@@ -26,7 +26,12 @@ impl Checker {
         if !leads {
             return;
         }
-        let leaders = &mut self.partitions.entry(partition.clone()).or_default().leaders;
+        let known = self.partitions.entry(partition.clone()).or_default();
+        if known.tainted.contains_key(&broker) && !known.forked {
+            known.forked = true;
+            self.forks += 1;
+        }
+        let leaders = &mut known.leaders;
         let other = *leaders.entry(epoch).or_insert(broker);
         if other != broker {
             self.violated("one leader per leader epoch", || {

@@ -2,11 +2,12 @@
 
 use gregor_model::{BrokerId, TopicPartition};
 
+use super::Checker;
 use crate::broker::{Broker, Role};
 use crate::zookeeper::Store;
 
 /// What is not as it should be.
-pub fn ailing(store: &Store, brokers: &[Broker]) -> Option<String> {
+pub fn ailing(store: &Store, brokers: &[Broker], checker: &Checker) -> Option<String> {
     let Some((controller, _)) = store.controller else { return Some("there is no controller".to_owned()) };
     if !brokers.iter().any(|broker| broker.id == controller && broker.is_controller()) {
         return Some(format!("broker {} does not know that it is the controller", controller.0));
@@ -17,7 +18,7 @@ pub fn ailing(store: &Store, brokers: &[Broker]) -> Option<String> {
     for topic in store.topics.values() {
         for (index, assignment) in &topic.partitions {
             let partition = TopicPartition { topic: topic.name.clone(), partition: *index };
-            if let Some(ailment) = ailing_partition(store, brokers, &partition, &assignment.replicas) {
+            if let Some(ailment) = ailing_partition(store, brokers, checker, (&partition, &assignment.replicas)) {
                 return Some(format!("{partition}: {ailment}"));
             }
         }
@@ -28,8 +29,8 @@ pub fn ailing(store: &Store, brokers: &[Broker]) -> Option<String> {
 fn ailing_partition(
     store: &Store,
     brokers: &[Broker],
-    partition: &TopicPartition,
-    replicas: &[BrokerId],
+    checker: &Checker,
+    (partition, replicas): (&TopicPartition, &[BrokerId]),
 ) -> Option<String> {
     let Some(state) = store.states.get(partition) else { return Some("no state".to_owned()) };
     let state = &state.leader_and_isr;
@@ -48,6 +49,9 @@ fn ailing_partition(
     let log = leading.disk.get(partition)?;
     if log.high_watermark != log.end() {
         return Some(format!("the high watermark {:?} is not the log end {:?}", log.high_watermark, log.end()));
+    }
+    if checker.is_forked(partition) {
+        return None;
     }
     let unequal = brokers.iter().filter(|broker| replicas.contains(&broker.id)).find(|broker| {
         broker.disk.get(partition).is_none_or(|other| other.batches() != log.batches())

@@ -1,7 +1,9 @@
 //! What must hold, one file each. The checker sees everything at once, as no part of a cluster can.
 //!
 //! Two things absolve a loss, as Kafka's promise ends there: an unclean election where those are allowed, and the election of a
-//! replica whose disk lost records while it was in the ISR and which has not had them again since (*tainted*).
+//! replica whose disk lost records while it was in the ISR and which has not had them again since (*tainted*). Worse, a leader whose
+//! disk lost records and that is back before any controller noticed leads on in the same leader epoch, and its followers
+//! cannot tell its first life from its second: such a partition is *forked*, and nothing is asked of it any more.
 
 mod acknowledged_records;
 mod committed_prefix;
@@ -11,9 +13,9 @@ mod leader_per_epoch;
 pub mod liveness;
 mod reassignment;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use gregor_model::{BrokerId, ControllerEpoch, LeaderEpoch, Offset, TopicPartition};
+use gregor_model::{BrokerId, ControllerEpoch, LeaderEpoch, Offset, TopicName, TopicPartition};
 
 use crate::broker::Disk;
 use crate::log::{Batch, SimLog};
@@ -28,7 +30,7 @@ struct Known {
     /// Acknowledged batches by offset: how many records, and what they say.
     acknowledged: BTreeMap<Offset, (i64, u64)>,
     /// What was below any high watermark.
-    committed: Vec<Batch>,
+    committed: BTreeMap<Offset, Batch>,
     /// The ISR in ZooKeeper.
     isr: Vec<BrokerId>,
     /// Who leads in which term.
@@ -37,6 +39,8 @@ struct Known {
     absolved_before: LeaderEpoch,
     /// Replicas whose disk lost records while they were in the ISR, and what their log end was.
     tainted: BTreeMap<BrokerId, Offset>,
+    /// A leader lost records and leads on in the same term.
+    forked: bool,
 }
 
 /// See the module.
@@ -47,11 +51,15 @@ pub struct Checker {
     /// Of each broker's process: the highest term applied.
     terms: BTreeMap<(BrokerId, u64, TopicPartition), LeaderEpoch>,
     controller_epoch: ControllerEpoch,
+    /// Topics that are to be deleted: nobody is promised their records any more.
+    deleted: BTreeSet<TopicName>,
     violation: Option<String>,
     /// How many records were acknowledged.
     pub acknowledged: u64,
     /// How many elections absolved a loss.
     pub absolutions: u64,
+    /// How many partitions were forked.
+    pub forks: u64,
 }
 
 impl Checker {
@@ -62,9 +70,11 @@ impl Checker {
             partitions: BTreeMap::new(),
             terms: BTreeMap::new(),
             controller_epoch: ControllerEpoch(0),
+            deleted: BTreeSet::new(),
             violation: None,
             acknowledged: 0,
             absolutions: 0,
+            forks: 0,
         }
     }
 
@@ -78,6 +88,16 @@ impl Checker {
         if self.violation.is_none() {
             self.violation = Some(format!("{invariant}: {}", what()));
         }
+    }
+
+    /// Whether nothing is asked of a partition any more.
+    pub fn is_forked(&self, partition: &TopicPartition) -> bool {
+        self.partitions.get(partition).is_some_and(|known| known.forked)
+    }
+
+    /// A topic is to be deleted.
+    pub fn on_deletion(&mut self, topic: &TopicName) {
+        self.deleted.insert(topic.clone());
     }
 
     /// A partition's state was written in ZooKeeper; `disks` is everybody's.
