@@ -169,6 +169,9 @@ impl LeaderState {
 
     /// Where the high watermark may stand (`Partition.maybeIncrementLeaderHW`); `None` when it must not move: fewer are in sync than
     /// the topic asks for, or a member has not fetched in this term. The caller never lowers it.
+    ///
+    /// Unlike Kafka's it also stands still while the ISR has a member that is no longer assigned, at the end of a reassignment:
+    /// until the controller has taken that one out, the next controller may still elect it.
     pub fn high_watermark(
         &self,
         leader_end: Offset,
@@ -177,6 +180,10 @@ impl LeaderState {
         others: &impl Followers,
     ) -> Option<Offset> {
         if !self.has_min_isr(min_insync_replicas) {
+            return None;
+        }
+        let is_unassigned = |id: BrokerId| id != self.local && self.follower(id).is_none();
+        if self.isr.members().iter().any(|id| is_unassigned(*id)) {
             return None;
         }
         let mut high_watermark = leader_end;

@@ -235,3 +235,12 @@ fn the_low_watermark_is_that_of_the_live_replicas() {
     let none = Cluster { dead: vec![2, 3], ..Cluster::default() };
     assert_eq!(low(&leader, &none), Some(Offset(5)));
 }
+
+#[test]
+fn the_high_watermark_waits_for_a_member_of_the_isr_that_is_no_longer_assigned() {
+    let mut leader = leader(&[1, 2], &[1, 2, 3]);
+    fetch(&mut leader, 2, 20, 20, 0);
+    assert_eq!(high_watermark(&leader, 20, 1, &at(0)), None, "3 could still be elected");
+    leader.renew(leadership(6, 8, &[1, 2], &[1, 2]), Offset(20), &at(0));
+    assert_eq!(high_watermark(&leader, 20, 1, &at(0)), Some(20));
+}
