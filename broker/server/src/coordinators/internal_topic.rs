@@ -61,8 +61,37 @@ impl InternalTopic {
         }
         InternalTopicSettings {
             partitions: values.i32(&key("num.partitions")),
-            replication_factor: i16::try_from(values.i32(&key("replication.factor"))).unwrap_or(i16::MAX),
+            replication_factor: values.i16(&key("replication.factor")),
             configs,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gregor_config::{Values, broker_table};
+
+    use super::*;
+
+    #[test]
+    fn created_as_kafka_creates_them() {
+        let values = Values::defaults(broker_table());
+        let offsets = InternalTopic::ConsumerOffsets.settings(&values);
+        assert_eq!((offsets.partitions, offsets.replication_factor), (50, 3));
+        let configs: Vec<String> = offsets.configs.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        assert_eq!(configs, ["cleanup.policy=compact", "segment.bytes=104857600", "compression.type=producer"]);
+        let transactions = InternalTopic::TransactionState.settings(&values);
+        let configs: Vec<String> =
+            transactions.configs.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        assert_eq!(
+            configs,
+            [
+                "cleanup.policy=compact",
+                "segment.bytes=104857600",
+                "compression.type=uncompressed",
+                "min.insync.replicas=2",
+                "unclean.leader.election.enable=false",
+            ]
+        );
     }
 }
