@@ -84,15 +84,17 @@ impl LogManager {
     }
 
     fn load_all(&self, now: Timestamp, progress: &LoadProgress) -> Result<(), OpenError> {
-        let result = std::thread::scope(|scope| {
-            let loading: Vec<_> =
-                self.dirs.iter().map(|dir| scope.spawn(move || self.load_dir(dir, now, progress))).collect();
-            let joined = loading
-                .into_iter()
-                .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-            joined.collect::<Result<Vec<()>, OpenError>>()
+        // All names first, so that a start that is refused has changed nothing.
+        let mut surveyed = Vec::new();
+        for dir in self.dirs.iter().filter(|dir| dir.is_live()) {
+            surveyed.extend(self.survey(dir, now)?.map(|jobs| (dir, jobs)));
+        }
+        refuse_duplicates(surveyed.iter().flat_map(|(_, jobs)| jobs))?;
+        std::thread::scope(|scope| {
+            for (dir, jobs) in &surveyed {
+                scope.spawn(move || self.load_dir(dir, jobs, now, progress));
+            }
         });
-        result?;
         for dir in self.dirs.iter().filter(|dir| !dir.is_live()) {
             self.drop_failed_dir(dir.log_dir.path());
         }
@@ -104,22 +106,16 @@ impl LogManager {
     }
 
     /// Loads the logs of one directory. Its failure is no error, but is noted in the directory.
-    fn load_dir(&self, dir: &ManagedDir, now: Timestamp, progress: &LoadProgress) -> Result<(), OpenError> {
-        if !dir.is_live() {
-            return Ok(());
-        }
-        let Ok((checkpoints, jobs)) = self.survey(dir, now)? else { return Ok(()) };
+    fn load_dir(&self, dir: &ManagedDir, jobs: &[Job], now: Timestamp, progress: &LoadProgress) {
+        let Ok(checkpoints) = read_checkpoints(&dir.log_dir) else { return };
         progress.found(jobs.len());
         let path = dir.log_dir.path().display();
         tracing::info!(dir = %path, logs = jobs.len(), clean = checkpoints.clean, "loading logs");
         let next = AtomicUsize::new(0);
-        let failed = Mutex::new(None);
         std::thread::scope(|scope| {
             let load = || {
                 while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    if let Err(error) = self.load_one(dir, &checkpoints, job, now) {
-                        failed.lock().get_or_insert(error);
-                    }
+                    self.load_one(dir, &checkpoints, job, now);
                     let loaded = progress.one_loaded();
                     if loaded.is_multiple_of(LOG_EVERY) {
                         tracing::info!(loaded, total = progress.total(), "loading logs");
@@ -131,25 +127,13 @@ impl LogManager {
             }
             load();
         });
-        failed.into_inner().map_or(Ok(()), Err)
     }
 
-    /// Lists a directory and reads its checkpoints. The clean marker goes at once: from here on a crash is one.
-    fn survey(
-        &self,
-        dir: &ManagedDir,
-        now: Timestamp,
-    ) -> Result<Result<(DirCheckpoints, Vec<Job>), StorageError>, OpenError> {
+    /// Lists the logs of a directory; `None` if that fails, which the directory has noted.
+    fn survey(&self, dir: &ManagedDir, now: Timestamp) -> Result<Option<Vec<Job>>, OpenError> {
         let log_dir = &dir.log_dir;
-        let looked = || {
-            let entries =
-                log_dir.run("list", log_dir.path(), |disk| disk.list(log_dir.path(), &|_| false))?;
-            Ok((read_checkpoints(log_dir)?, entries))
-        };
-        let (checkpoints, entries) = match looked() {
-            Ok(looked) => looked,
-            Err(error) => return Ok(Err(error)),
-        };
+        let listed = log_dir.run("list", log_dir.path(), |disk| disk.list(log_dir.path(), &|_| false));
+        let Ok(entries) = listed else { return Ok(None) };
         let mut jobs = Vec::new();
         for entry in entries.iter().filter(|entry| entry.is_dir) {
             let path = log_dir.path().join(&entry.name);
@@ -168,16 +152,10 @@ impl LogManager {
                 DirName::Foreign => return Err(OpenError::ForeignDirectory(path)),
             }
         }
-        Ok(Ok((checkpoints, jobs)))
+        Ok(Some(jobs))
     }
 
-    fn load_one(
-        &self,
-        dir: &ManagedDir,
-        checkpoints: &DirCheckpoints,
-        job: &Job,
-        now: Timestamp,
-    ) -> Result<(), OpenError> {
+    fn load_one(&self, dir: &ManagedDir, checkpoints: &DirCheckpoints, job: &Job, now: Timestamp) {
         let of = |offsets: &HashMap<TopicPartition, Offset>| offsets.get(&job.partition).copied();
         let partition_dir =
             PartitionDir::new(job.partition.clone(), Arc::clone(&dir.log_dir), job.path.clone());
@@ -192,7 +170,7 @@ impl LogManager {
             compacted: config.cleanup_policy.compact,
         };
         // The directory has noted the failure; the others of its logs are given up with it.
-        let Ok(loaded) = load_log(&partition_dir, &checkpoint) else { return Ok(()) };
+        let Ok(loaded) = load_log(&partition_dir, &checkpoint) else { return };
         let shared = Arc::clone(&self.shared);
         let log = Arc::new(PartitionLog::new(partition_dir, shared, config, loaded, job.is_future, now));
         if let Some(high_watermark) = of(&checkpoints.high_watermarks) {
@@ -202,15 +180,20 @@ impl LogManager {
             }
         }
         let logs: &RwLock<Logs> = if job.is_future { &self.future_logs } else { &self.logs };
-        match logs.write().insert(job.partition.clone(), log) {
-            None => Ok(()),
-            Some(other) => Err(OpenError::DuplicateLog {
-                partition: job.partition.clone(),
-                first: other.dir(),
-                second: job.path.clone(),
-            }),
+        logs.write().insert(job.partition.clone(), log);
+    }
+}
+
+/// A log may be in one directory only; beside it there may be one future log.
+fn refuse_duplicates<'a>(jobs: impl Iterator<Item = &'a Job>) -> Result<(), OpenError> {
+    let mut known = HashMap::new();
+    for job in jobs {
+        if let Some(first) = known.insert((&job.partition, job.is_future), &job.path) {
+            let (partition, second) = (job.partition.clone(), job.path.clone());
+            return Err(OpenError::DuplicateLog { partition, first: first.clone(), second });
         }
     }
+    Ok(())
 }
 
 /// Creates what is absent, refuses what is there twice or is in use, and notes what cannot be used.
@@ -262,6 +245,7 @@ fn prepare(path: &Path) -> io::Result<PathBuf> {
     path.canonicalize()
 }
 
+/// Reads what the directory says of its logs. The clean marker goes at once: from here on a crash is one.
 fn read_checkpoints(dir: &LogDir) -> Result<DirCheckpoints, StorageError> {
     let marker = dir.path().join(clean_shutdown::NAME);
     let clean = dir.run_if_exists("unlink", &marker, |disk| disk.remove_file(&marker))?.is_some();
