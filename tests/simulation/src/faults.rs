@@ -74,7 +74,13 @@ impl World {
                     self.zookeeper.break_connection(session);
                 }
             }
-            79..=84 => {
+            79..=80 => {
+                // What administrators do to have another controller elected.
+                self.core.trace(|| "/controller is deleted by hand".to_owned());
+                self.zookeeper.store.drop_controller();
+                self.zookeeper.fire();
+            }
+            81..=84 => {
                 let jump_ms = self.core.random.between(-60_000, 60_000);
                 self.core.trace(|| format!("the clock of {} jumps by {jump_ms} ms", broker.0));
                 self.broker(broker).clock_ms += jump_ms;
@@ -188,17 +194,15 @@ impl World {
                 self.core.trace(|| format!("topic {name} is created on {replicas:?}"));
                 self.zookeeper.store.create_topic(name, &[replicas]);
             }
-            17 => {
+            17 if self.is_idle(&partition) => {
                 self.core.trace(|| format!("topic {} is to be deleted", partition.topic));
                 self.core.checker.on_deletion(&partition.topic);
                 self.zookeeper.store.mark_for_deletion(partition.topic);
             }
             18..=19 => {
                 // CreatePartitions is refused meanwhile (`REASSIGNMENT_IN_PROGRESS`) and for topics to be deleted.
+                let is_idle = self.is_idle(&partition);
                 let store = &mut self.zookeeper.store;
-                let is_idle = store.topics.get(&partition.topic).is_some_and(|topic| {
-                    topic.partitions.values().all(|assignment| !assignment.is_being_reassigned())
-                });
                 if is_idle && !store.deletions.contains(&partition.topic) {
                     self.core.trace(|| format!("{} gets another partition", partition.topic));
                     store.add_partition(&partition.topic, replicas);
@@ -207,6 +211,13 @@ impl World {
             _ => {}
         }
         self.zookeeper.fire();
+    }
+
+    /// Whether no partition of that topic is being reassigned.
+    fn is_idle(&self, partition: &TopicPartition) -> bool {
+        self.zookeeper.store.topics.get(&partition.topic).is_some_and(|topic| {
+            topic.partitions.values().all(|assignment| !assignment.is_being_reassigned())
+        })
     }
 
     fn reassign(&mut self, partition: TopicPartition, target: Option<Vec<BrokerId>>) {

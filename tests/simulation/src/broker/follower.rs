@@ -267,7 +267,7 @@ impl Process {
             self.partitions.get(name).is_some_and(|hosted| hosted.follows_in(asked.leader_epoch));
         let Some(log) = cx.disk.get_mut(name).filter(|_| follows) else { return fetcher.machine.stop(name) };
         if asked.fetch_offset != log.end() {
-            return fetcher.machine.stop(name);
+            return restarted(&mut fetcher.machine, name, asked.leader_epoch, log);
         }
         let corrupt = corrupt && !fetched.batches.is_empty();
         let mut last_epoch = match log.append_fetched(&fetched.batches, corrupt, asked.leader_epoch) {

@@ -7,7 +7,7 @@ use gregor_model::{BrokerId, LeaderEpoch, Offset, TopicPartition};
 
 use super::Checker;
 use crate::broker::Disk;
-use crate::log::SimLog;
+use crate::log::{Batch, SimLog};
 use crate::zookeeper::StateChange;
 
 const NAME: &str = "acknowledged records survive";
@@ -79,6 +79,26 @@ impl Checker {
                 format!("{when}: ISR member {} of {partition} lacks what was acknowledged at {offset:?}", member.0)
             });
         }
+    }
+
+    /// One that joins the ISR and has everything again is like any other. (One that never left it may be taken, by its leader,
+    /// to have what its disk lost.)
+    pub(super) fn clear_taints(
+        &mut self,
+        partition: &TopicPartition,
+        joined: &[BrokerId],
+        disks: &[(BrokerId, &Disk)],
+    ) {
+        let Some(known) = self.partitions.get_mut(partition) else { return };
+        let (acknowledged, committed) = (&known.acknowledged, &known.committed);
+        known.tainted.retain(|broker, _| {
+            let log = disks.iter().find(|(id, _)| id == broker).and_then(|(_, disk)| disk.get(partition));
+            // An acknowledgement may still be on its way: what is committed counts.
+            let has = |batch: &Batch| log.and_then(|log| log.batch_at(batch.base)) == Some(batch);
+            !joined.contains(broker)
+                || first_missing(log, acknowledged.iter()).is_some()
+                || !committed.values().all(has)
+        });
     }
 
     /// A leader was elected. If Kafka promises nothing any more, what it lacks is forgotten.

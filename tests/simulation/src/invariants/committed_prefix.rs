@@ -3,8 +3,22 @@
 
 use gregor_model::{BrokerId, LeaderEpoch, Offset, TopicPartition};
 
-use super::Checker;
-use crate::log::SimLog;
+use super::{Checker, Known};
+use crate::log::{Batch, SimLog};
+
+impl Known {
+    /// Notes that a batch is committed, or tells which other one is there.
+    pub(super) fn commit(&mut self, batch: Batch) -> Option<Batch> {
+        let beside = self.committed.range(..batch.next()).next_back().map(|(_, other)| *other);
+        match beside.filter(|other| other.next() > batch.base) {
+            Some(other) => (other != batch).then_some(other),
+            None => {
+                self.committed.insert(batch.base, batch);
+                None
+            }
+        }
+    }
+}
 
 impl Checker {
     /// A replica's high watermark moved, from `before` to where it is in `log`, in that term.
@@ -23,20 +37,8 @@ impl Checker {
         if known.forked || epoch < known.absolved_before {
             return;
         }
-        let mut conflict = None;
-        for batch in log.read(before, log.high_watermark, usize::MAX) {
-            let beside = known.committed.range(..batch.next()).next_back().map(|(_, other)| *other);
-            match beside.filter(|other| other.next() > batch.base) {
-                Some(other) if other == batch => {}
-                Some(other) => {
-                    conflict = Some((batch, other));
-                    break;
-                }
-                None => {
-                    known.committed.insert(batch.base, batch);
-                }
-            }
-        }
+        let moved = log.read(before, log.high_watermark, usize::MAX);
+        let conflict = moved.into_iter().find_map(|batch| known.commit(batch).map(|other| (batch, other)));
         if let Some((batch, other)) = conflict {
             self.violated("committed prefixes are equal", || {
                 format!("{} has {batch:?} of {partition} below its high watermark, others {other:?}", broker.0)

@@ -1,7 +1,8 @@
 //! What must hold, one file each. The checker sees everything at once, as no part of a cluster can.
 //!
 //! Two things absolve a loss, as Kafka's promise ends there: an unclean election where those are allowed, and the election of a
-//! replica whose disk lost records while it was in the ISR and which has not had them again since (*tainted*). Worse, a leader whose
+//! replica whose disk lost records while it was, or was about to be, in the ISR and which has not had them again since (*tainted*;
+//! ZooKeeper mode lacks what KIP-903 and KIP-966 do about that). Worse, a leader whose
 //! disk lost records and that is back before any controller noticed leads on in the same leader epoch, and its followers
 //! cannot tell its first life from its second: such a partition is *forked*, and nothing is asked of it any more.
 
@@ -37,7 +38,7 @@ struct Known {
     leaders: BTreeMap<LeaderEpoch, BrokerId>,
     /// Since this term what was there before need not be.
     absolved_before: LeaderEpoch,
-    /// Replicas whose disk lost records while they were in the ISR, and what their log end was.
+    /// Replicas whose disk lost records, and what their log end was.
     tainted: BTreeMap<BrokerId, Offset>,
     /// A leader lost records and leads on in the same term.
     forked: bool,
@@ -117,17 +118,15 @@ impl Checker {
                 change.before.as_ref().is_none_or(|before| before.leader_and_isr.isr.contains(&leader));
             self.check_election(change, leader, was_in_isr, disks);
         }
-        if let Some(known) = self.partitions.get_mut(&change.partition) {
-            known.tainted.retain(|broker, _| after.isr.contains(broker));
-        }
+        let before = change.before.as_ref().map_or(&[][..], |before| &before.leader_and_isr.isr);
+        let joined: Vec<BrokerId> = after.isr.iter().filter(|id| !before.contains(id)).copied().collect();
+        self.clear_taints(&change.partition, &joined, disks);
         self.check_isr_has_acknowledged(&change.partition, disks, "ISR written");
     }
 
     /// A disk lost what was not synced, or more; `before` was the log's end.
     pub fn on_disk_loss(&mut self, broker: BrokerId, partition: &TopicPartition, before: Offset) {
-        if let Some(known) = self.partitions.get_mut(partition)
-            && known.isr.contains(&broker)
-        {
+        if let Some(known) = self.partitions.get_mut(partition) {
             let lost = known.tainted.entry(broker).or_insert(before);
             *lost = before.max(*lost);
         }

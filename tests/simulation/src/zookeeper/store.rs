@@ -147,6 +147,13 @@ impl Store {
         ZkAnswer::Done
     }
 
+    /// Somebody deletes `/controller`.
+    pub fn drop_controller(&mut self) {
+        if self.controller.take().is_some() {
+            self.changes.push(Watched::Controller);
+        }
+    }
+
     /// Parts 0 to 5 of the snapshot; the order in which they are asked for matters (see `Operation::LoadContext`).
     pub(super) fn snapshot_part(&self, part: u8) -> Snapshot {
         let mut snapshot = Snapshot::default();
