@@ -215,7 +215,7 @@ impl KafkaError for GrowError {
             GrowError::QueuedForDeletion => ResponseError::InvalidTopicException,
             GrowError::BeingReassigned(_) => ResponseError::ReassignmentInProgress,
             GrowError::Unknown(_) => ResponseError::UnknownTopicOrPartition,
-            GrowError::NotAnIncrease { .. } => ResponseError::InvalidPartitions,
+            GrowError::Fewer { .. } | GrowError::AsMany(_) => ResponseError::InvalidPartitions,
             GrowError::Assignment(_) => ResponseError::InvalidReplicaAssignment,
             GrowError::Placement(error) => error.kafka_error(),
             GrowError::ZooKeeper(_) => ResponseError::UnknownServerError,

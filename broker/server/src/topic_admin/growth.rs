@@ -35,15 +35,16 @@ pub enum GrowError {
     #[error("The topic '{0}' does not exist.")]
     Unknown(TopicName),
     /// INVALID_PARTITIONS.
-    #[error("The topic {name} currently has {current} partition(s); {wanted} would not be an increase.")]
-    NotAnIncrease {
-        /// The topic.
-        name: TopicName,
+    #[error("Topic currently has {current} partitions, which is higher than the requested {wanted}.")]
+    Fewer {
         /// How many it has.
         current: usize,
         /// How many were asked for.
         wanted: i32,
     },
+    /// INVALID_PARTITIONS.
+    #[error("Topic already has {0} partitions.")]
+    AsMany(usize),
     /// INVALID_REPLICA_ASSIGNMENT.
     #[error("{0}")]
     Assignment(String),
@@ -88,9 +89,11 @@ impl TopicAdmin {
         let current = assignment.partitions.len();
         let first = i32::try_from(current).unwrap_or(i32::MAX);
         let added = growth.count.saturating_sub(first);
-        if added <= 0 {
-            let name = growth.name.clone();
-            return Err(GrowError::NotAnIncrease { name, current, wanted: growth.count });
+        if added < 0 {
+            return Err(GrowError::Fewer { current, wanted: growth.count });
+        }
+        if added == 0 {
+            return Err(GrowError::AsMany(current));
         }
         let model =
             assignment.partitions.get(&0).map(|replicas| replicas.replicas.clone()).unwrap_or_default();
