@@ -78,8 +78,12 @@ mod tests {
         let values = Values::defaults(broker_table());
         let offsets = InternalTopic::ConsumerOffsets.settings(&values);
         assert_eq!((offsets.partitions, offsets.replication_factor), (50, 3));
-        let configs: Vec<String> = offsets.configs.iter().map(|(key, value)| format!("{key}={value}")).collect();
-        assert_eq!(configs, ["cleanup.policy=compact", "segment.bytes=104857600", "compression.type=producer"]);
+        let configs: Vec<String> =
+            offsets.configs.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        assert_eq!(
+            configs,
+            ["cleanup.policy=compact", "segment.bytes=104857600", "compression.type=producer"]
+        );
         let transactions = InternalTopic::TransactionState.settings(&values);
         let configs: Vec<String> =
             transactions.configs.iter().map(|(key, value)| format!("{key}={value}")).collect();

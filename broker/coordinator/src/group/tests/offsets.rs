@@ -1,0 +1,170 @@
+//! Offsets are committed, fetched, expired and deleted; groups move and go.
+
+use super::*;
+
+#[test]
+fn offsets_show_once_committed() {
+    let mut context = Context::new();
+    let request = context.commit(5);
+    assert_eq!(context.fetch(false), Ok(None));
+    assert_eq!(context.fetch(true), Err(GroupError::UnstableOffsetCommit));
+    context.grant();
+    assert_eq!(context.committed(request), Ok(()));
+    assert_eq!(context.fetch(true), Ok(Some(5)));
+    let request = context.commit(6);
+    context.refuse(AppendFailure::NotLeaderOrFollower);
+    assert_eq!(context.committed(request), Err(GroupError::NotCoordinator));
+    assert_eq!(context.fetch(true), Ok(Some(5)));
+}
+
+#[test]
+fn who_may_commit() {
+    let mut context = Context::new();
+    #[track_caller]
+    fn check(context: &mut Context, claim: Claim, expected: Result<(), GroupError>) {
+        let request = context.commit_as(claim, None, 1);
+        context.grant();
+        assert_eq!(context.committed(request), expected);
+    }
+    check(&mut context, claim(&"x".into(), 3), Err(GroupError::IllegalGeneration));
+    let (leader, _) = context.stable_pair();
+    check(&mut context, claim(&leader, 1), Ok(()));
+    check(&mut context, claim(&leader, 0), Err(GroupError::IllegalGeneration));
+    check(&mut context, claim(&"x".into(), 1), Err(GroupError::UnknownMemberId));
+    check(&mut context, claim(&"".into(), -1), Err(GroupError::UnknownMemberId));
+    let transactional = context.commit_as(claim(&"".into(), -1), Some(9), 1);
+    context.grant();
+    assert_eq!(context.committed(transactional), Ok(()), "old producers name no member");
+}
+
+#[test]
+fn metadata_too_large_is_refused_alone() {
+    let mut context = Context::new();
+    let request = context.request();
+    let offset = |index, metadata: &str| OffsetToCommit {
+        partition: partition(index),
+        offset: Offset(1),
+        leader_epoch: None,
+        metadata: metadata.into(),
+        committed_at: None,
+    };
+    let commit = Commit {
+        claim: claim(&"".into(), -1),
+        producer: None,
+        verification: None,
+        retention_ms: None,
+        offsets: vec![offset(0, &"x".repeat(4_097)), offset(1, &"é".repeat(4_096))],
+    };
+    let effects = context.shard.commit(request, commit, context.now);
+    context.perform(effects);
+    context.grant();
+    let expected = vec![(partition(0), Err(GroupError::OffsetMetadataTooLarge)), (partition(1), Ok(()))];
+    assert_eq!(context.replies[&request], Reply::Commit(expected));
+}
+
+#[test]
+fn transactional_offsets_wait_for_the_marker_and_never_overwrite_newer_ones() {
+    let mut context = Context::new();
+    context.commit_as(claim(&"".into(), -1), Some(9), 10);
+    context.grant();
+    assert_eq!(context.fetch(false), Ok(None));
+    assert_eq!(context.fetch(true), Err(GroupError::UnstableOffsetCommit));
+    context.shard.complete_transaction(ProducerId(9), true);
+    assert_eq!(context.fetch(true), Ok(Some(10)));
+    context.commit_as(claim(&"".into(), -1), Some(9), 11);
+    context.grant();
+    context.shard.complete_transaction(ProducerId(9), false);
+    assert_eq!(context.fetch(true), Ok(Some(10)), "aborted");
+    context.commit_as(claim(&"".into(), -1), Some(9), 12);
+    context.grant();
+    context.commit(20);
+    context.grant();
+    context.shard.complete_transaction(ProducerId(9), true);
+    assert_eq!(context.fetch(true), Ok(Some(20)), "the plain commit is later in the log");
+}
+
+#[test]
+fn another_broker_loads_the_same_groups() {
+    let mut context = Context::new();
+    let (leader, follower) = context.stable_pair();
+    context.commit_as(claim(&leader, 1), None, 33);
+    context.grant();
+    let mut loaded = context.reloaded(GroupConfig::default());
+    assert_eq!(loaded.shard.describe(&group()), context.shard.describe(&group()));
+    assert_eq!(loaded.fetch(true), Ok(Some(33)));
+    assert_eq!(loaded.heartbeat(&follower, 1), Ok(()));
+    loaded.advance(10_000);
+    assert_eq!(loaded.state(), "Empty", "sessions run after a load");
+    let small = GroupConfig { group_size_max: 1, ..GroupConfig::default() };
+    assert_eq!(context.reloaded(small).state(), "PreparingRebalance");
+}
+
+#[test]
+fn unloading_sends_everyone_away() {
+    let mut context = Context::new();
+    let (leader, _) = context.stable_pair();
+    let commit = context.commit_as(claim(&leader, 1), None, 1);
+    let join = context.join(leader.as_str());
+    let shard = std::mem::replace(&mut context.shard, GroupShard::new(GroupConfig::default()));
+    let effects = shard.unload(context.now);
+    context.perform(effects);
+    assert_eq!(context.joined(join).error, Some(GroupError::NotCoordinator));
+    assert_eq!(context.committed(commit), Err(GroupError::NotCoordinator));
+}
+
+#[test]
+fn offsets_and_groups_expire() {
+    let mut context = Context::new();
+    let week_ms = GroupConfig::default().offsets_retention_ms;
+    context.commit(1);
+    context.grant();
+    context.advance(week_ms - 1);
+    assert_eq!(context.shard.expire(context.now), vec![]);
+    context.advance(1);
+    let effects = context.shard.expire(context.now);
+    let [Effect::Append(_, batch)] = &effects[..] else { panic!("{effects:?}") };
+    assert_eq!(batch.records.len(), 1, "no tombstone for a group that was never written");
+    assert!(batch.records[0].1.is_none() && !batch.acknowledged);
+    assert_eq!(context.state(), "Dead");
+}
+
+#[test]
+fn a_managed_group_expires_from_when_it_became_empty() {
+    let mut context = Context::new();
+    let (leader, follower) = context.stable_pair();
+    context.commit_as(claim(&leader, 1), None, 1);
+    context.grant();
+    let week_ms = GroupConfig::default().offsets_retention_ms;
+    context.leave(leader.as_str(), None).expect("a member");
+    context.leave(follower.as_str(), None).expect("a member");
+    context.grant();
+    context.advance(week_ms);
+    let effects = context.shard.expire(context.now);
+    let [Effect::Append(_, batch)] = &effects[..] else { panic!("{effects:?}") };
+    assert_eq!(batch.records.len(), 2, "the offset's tombstone and the group's");
+}
+
+#[test]
+fn deleting_groups_and_offsets() {
+    let mut context = Context::new();
+    assert_eq!(context.shard.delete(&group(), context.now).0, Err(GroupError::GroupIdNotFound));
+    let (leader, follower) = context.stable_pair();
+    context.commit_as(claim(&leader, 1), None, 1);
+    context.grant();
+    assert_eq!(context.shard.delete(&group(), context.now).0, Err(GroupError::NonEmptyGroup));
+    let (results, _) = context.shard.delete_offsets(&group(), vec![partition(0)], context.now);
+    assert_eq!(
+        results,
+        Ok(vec![(partition(0), Err(GroupError::GroupSubscribedToTopic))]),
+        "metadata that is no subscription counts as subscribed to everything"
+    );
+    context.leave(leader.as_str(), None).expect("a member");
+    context.leave(follower.as_str(), None).expect("a member");
+    let (results, effects) =
+        context.shard.delete_offsets(&group(), vec![partition(0), partition(1)], context.now);
+    assert_eq!(results, Ok(vec![(partition(0), Ok(())), (partition(1), Ok(()))]));
+    assert_eq!(effects.len(), 1, "a tombstone only for what was stored");
+    let (result, effects) = context.shard.delete(&group(), context.now);
+    assert_eq!((result, effects.len()), (Ok(()), 1));
+    assert_eq!(context.state(), "Dead");
+}
