@@ -8,7 +8,9 @@
 pub mod broker;
 pub mod cluster;
 pub mod context;
+pub mod copier;
 pub mod ensemble;
+pub mod group;
 pub mod java;
 pub mod kcat;
 pub mod load;
@@ -24,6 +26,8 @@ pub mod znodes;
 pub use broker::{Broker, BrokerKind};
 pub use cluster::{Cluster, ClusterBuilder};
 pub use context::{TestContext, run, run_within};
+pub use copier::{Copier, Copy};
 pub use ensemble::Ensemble;
+pub use group::{Group, Member};
 pub use load::{Acknowledged, Load};
 pub use process::Process;

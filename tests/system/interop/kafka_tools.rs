@@ -16,6 +16,12 @@ fn kafkas_tools_work_on_gregor() {
         let listed = tool(context, &bootstrap, topics, &["--list"], "").await?;
         ensure!(listed == "orders\n", "kafka-topics listed {listed:?}");
 
+        let described = tool(context, &bootstrap, topics, &["--describe", "--topic", "orders"], "").await?;
+        ensure!(
+            described.contains("PartitionCount: 1\tReplicationFactor: 2"),
+            "kafka-topics described {described:?}"
+        );
+
         let lines: String = (0..1_000).map(|number| format!("line {number}\n")).collect();
         let produce = ["--topic", "orders", "--producer-property", "enable.idempotence=false"];
         tool(context, &bootstrap, "kafka.tools.ConsoleProducer", &produce, &lines).await?;

@@ -120,6 +120,7 @@ impl Process {
 
     /// As `Fetcher::unreachable`.
     fn unreachable(&mut self, cx: &mut Context<'_>, leader: BrokerId) {
+        cx.core.trace(|| format!("{}: {} is out of reach", self.id, leader.0));
         let Some(fetcher) = self.fetchers.get_mut(&leader) else { return };
         fetcher.pending = None;
         fetcher.session.reset(false);
@@ -244,7 +245,11 @@ impl Process {
             Err(refusal) => MachineAnswer::Refused(*refusal),
             Ok(fetched) => fetched.diverging.map_or(MachineAnswer::Records, MachineAnswer::Diverging),
         };
-        match (fetcher.machine.on_answer(name, asked, machine_answer, cx.now), result) {
+        let step = fetcher.machine.on_answer(name, asked, machine_answer, cx.now);
+        if let Err(refusal) = &result {
+            cx.core.trace(|| format!("{}: {} refuses {name}: {refusal:?}, {step:?}", self.id, leader.0));
+        }
+        match (step, result) {
             (Step::Append, Ok(fetched)) => self.append(cx, leader, name, asked, &fetched, corrupt),
             (Step::Truncate(end), _) => self.truncate(cx, leader, name, asked, end),
             (Step::ResolveOutOfRange, _) => out_of_range.push((name.clone(), asked.leader_epoch)),

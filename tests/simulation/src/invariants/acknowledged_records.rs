@@ -130,7 +130,6 @@ impl Checker {
         self.absolutions += 1;
         known.acknowledged.split_off(&lost);
         known.committed.split_off(&lost);
-        known.tainted.remove(&leader);
         if let Some(after) = &change.after {
             known.absolved_before = after.leader_and_isr.leader_epoch;
         }

@@ -27,7 +27,10 @@ impl Checker {
             return;
         }
         let known = self.partitions.entry(partition.clone()).or_default();
-        if known.tainted.contains_key(&broker) && !known.forked {
+        let leads_again = known.leaders.contains_key(&epoch);
+        if !leads_again {
+            known.tainted.remove(&broker);
+        } else if known.tainted.contains_key(&broker) && !known.forked {
             known.forked = true;
             self.forks += 1;
         }
