@@ -9,6 +9,7 @@ pub mod authorized_operations;
 pub mod auto_topic_creation;
 pub mod background;
 pub mod broker;
+pub mod compaction;
 pub mod config_admin;
 pub mod control_epochs;
 pub mod controlled_shutdown;

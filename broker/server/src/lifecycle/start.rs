@@ -23,6 +23,7 @@ use super::open_files;
 use crate::auto_topic_creation::AutoTopicCreation;
 use crate::background;
 use crate::broker::Broker;
+use crate::compaction;
 use crate::config_admin::{BrokerLayers, ConfigAdmin};
 use crate::controller_environment::BrokerAsController;
 use crate::coordinators::{CoordinatorParts, Coordinators, PartitionCounts};
@@ -248,6 +249,7 @@ impl Parts {
         });
         self.replicas.start();
         background::start(&tasks, &self.stop, &self.logs, settings::log_schedule(&config.values));
+        compaction::start(&tasks, &self.stop, &self.logs, &self.layers);
         tasks.spawn(features::follow(session.clone(), features, self.stop.clone()));
         let reconfigured = Reconfigured {
             broker: broker.id,
