@@ -74,13 +74,19 @@ impl World {
                     self.zookeeper.break_connection(session);
                 }
             }
-            79..=80 => {
+            79..=81 => {
                 // What administrators do to have another controller elected.
                 self.core.trace(|| "/controller is deleted by hand".to_owned());
+                if let Some((controller, _)) = self.zookeeper.store.controller {
+                    // It learns late that it was deposed, with its session alive.
+                    let pause_ms = self.core.random.between(0, self.core.scenario.session_timeout_ms / 2);
+                    self.broker(controller).pause();
+                    self.core.after(pause_ms, Event::Undo(Undo::Resume(controller)));
+                }
                 self.zookeeper.store.drop_controller();
                 self.zookeeper.fire();
             }
-            81..=84 => {
+            82..=84 => {
                 let jump_ms = self.core.random.between(-60_000, 60_000);
                 self.core.trace(|| format!("the clock of {} jumps by {jump_ms} ms", broker.0));
                 self.broker(broker).clock_ms += jump_ms;

@@ -28,9 +28,9 @@ impl Checker {
         }
         let known = self.partitions.entry(partition.clone()).or_default();
         let leads_again = known.leaders.contains_key(&epoch);
-        if !leads_again {
+        if !leads_again && known.absolved_before == epoch {
             known.tainted.remove(&broker);
-        } else if known.tainted.contains_key(&broker) && !known.forked {
+        } else if leads_again && known.tainted.contains_key(&broker) && !known.forked {
             known.forked = true;
             self.forks += 1;
         }
