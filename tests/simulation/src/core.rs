@@ -189,7 +189,8 @@ impl Core {
 
     /// Sends a message, as far as the network lets it through.
     pub fn send(&mut self, from: Node, to: Node, message: Message) {
-        let ordered = matches!(message, Message::Request(_, Request::Control(..)));
+        let ordered =
+            matches!(message, Message::Request(_, Request::Control(..) | Request::AlterPartition(_)));
         let arrivals = self.network.arrivals(self.now, from, to, ordered, &mut self.random, &self.scenario);
         for at in arrivals.into_iter().flatten() {
             let message = message.clone();

@@ -30,7 +30,7 @@ impl Checker {
         let leads_again = known.leaders.contains_key(&epoch);
         if !leads_again && known.absolved_before == epoch {
             known.tainted.remove(&broker);
-        } else if leads_again && known.tainted.contains_key(&broker) && !known.forked {
+        } else if known.tainted.contains_key(&broker) && !known.forked {
             known.forked = true;
             self.forks += 1;
         }
