@@ -6,6 +6,7 @@ use gregor_controller_service::ControllerHandle;
 use gregor_log::LogManager;
 use gregor_model::{BrokerId, ClusterId};
 use gregor_replication::ReplicaManager;
+use gregor_zookeeper::store::Store;
 use parking_lot::Mutex;
 
 use crate::auto_topic_creation::AutoTopicCreation;
@@ -16,6 +17,7 @@ use crate::metadata_cache::MetadataCache;
 use crate::registration::Registration;
 use crate::settings::RequestSettings;
 use crate::topic_admin::TopicAdmin;
+use crate::topic_configs::TopicConfigs;
 use crate::zookeeper_offsets::ZookeeperOffsets;
 
 /// The parts of this broker. Each guards its own state.
@@ -32,6 +34,10 @@ pub struct Broker {
     pub metadata_updates: Mutex<()>,
     /// The logs of this broker; handlers ask them for topics' configuration only.
     pub logs: Arc<LogManager>,
+    /// The overrides of topics, to be read before a topic's first log is created.
+    pub topic_configs: Arc<TopicConfigs>,
+    /// What ZooKeeper holds.
+    pub store: Store,
     /// The partitions of this broker.
     pub replicas: Arc<ReplicaManager>,
     /// The broker epoch.

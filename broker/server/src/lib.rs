@@ -31,5 +31,6 @@ pub mod replica_environment;
 pub mod request_context;
 pub mod settings;
 pub mod topic_admin;
+pub mod topic_configs;
 pub mod topic_wait;
 pub mod zookeeper_offsets;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use gregor_model::{BrokerEpoch, BrokerId, EndPoint, ListenerName, TopicName, TopicPartition};
 use gregor_replication::{ReplicaEnvironment, ThrottledReplicas};
 
-use crate::dynamic_config::TopicConfigs;
+use crate::topic_configs::TopicConfigs;
 use crate::metadata_cache::MetadataCache;
 use crate::registration::Registration;
 

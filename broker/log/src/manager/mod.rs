@@ -95,10 +95,14 @@ impl LogManager {
     pub fn update_topic_config(&self, topic: &TopicName, config: Option<LogConfig>) {
         {
             let mut configs = self.topic_configs.write();
-            match config {
+            let before = match config {
                 Some(config) => configs.insert(topic.clone(), Arc::new(config)),
                 None => configs.remove(topic),
             };
+            // The defaults are in force already.
+            if before.is_none() && !configs.contains_key(topic) {
+                return;
+            }
         }
         let config = self.topic_config(topic);
         for log in self.all_with_future().iter().filter(|log| log.topic_partition().topic == *topic) {

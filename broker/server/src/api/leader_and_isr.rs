@@ -2,6 +2,10 @@
 //!
 //! Version 2 is flat no more: partitions by topic. 5: topic ids; errors are by id. The rules are the replica manager's.
 
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use gregor_model::TopicPartition;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::leader_and_isr_request::LeaderAndIsrPartitionState;
 use kafka_protocol::messages::leader_and_isr_response::{LeaderAndIsrPartitionError, LeaderAndIsrTopicError};
@@ -26,10 +30,44 @@ pub async fn handle(
         );
         return refusal(&request, context.version, ResponseError::StaleBrokerEpoch);
     }
+    read_configs_of_new_topics(broker, &request).await;
     let (response, changes) = broker.replicas.become_leader_or_follower(request, context.version).await;
     broker.coordinators.apply(&changes);
     response
 }
+
+/// Reads the overrides of the topics whose partitions get a log here. Where that stays impossible they get the defaults:
+/// refusing the request would leave them without a leader.
+async fn read_configs_of_new_topics(broker: &Broker, request: &LeaderAndIsrRequest) {
+    let grouped = request.topic_states.iter().flat_map(|topic| {
+        topic.partition_states.iter().map(|state| (&topic.topic_name, state.partition_index))
+    });
+    let ungrouped =
+        request.ungrouped_partition_states.iter().map(|state| (&state.topic_name, state.partition_index));
+    let new: BTreeSet<_> = grouped
+        .chain(ungrouped)
+        .map(|(topic, partition)| TopicPartition::new(topic.as_str(), partition))
+        .filter(|partition| broker.logs.log(partition).is_none())
+        .map(|partition| partition.topic)
+        .collect();
+    if new.is_empty() {
+        return;
+    }
+    for _ in 0..READ_ATTEMPTS {
+        match broker.topic_configs.read(&broker.store, &broker.logs, &new).await {
+            Ok(()) => return,
+            Err(error) => {
+                tracing::warn!(%error, topics = new.len(), "cannot read the configuration of new topics");
+                tokio::time::sleep(READ_BACKOFF).await;
+            }
+        }
+    }
+    tracing::error!(topics = ?new, "new topics have the default configuration until the next start");
+}
+
+/// How often the configuration of new topics is read while that fails: a session that expired has a successor soon.
+const READ_ATTEMPTS: u32 = 10;
+const READ_BACKOFF: Duration = Duration::from_millis(200);
 
 /// The same error for the request and each of its partitions (`LeaderAndIsrRequest.getErrorResponse`).
 fn refusal(request: &LeaderAndIsrRequest, version: i16, error: ResponseError) -> LeaderAndIsrResponse {

@@ -28,7 +28,7 @@ use crate::config_admin::{BrokerLayers, ConfigAdmin};
 use crate::controller_environment::BrokerAsController;
 use crate::coordinators::{CoordinatorParts, Coordinators, PartitionCounts};
 use crate::dispatch::Dispatcher;
-use crate::dynamic_config::{self, Reconfigured, TopicConfigs};
+use crate::dynamic_config::{self, Reconfigured};
 use crate::features::{self, FeatureCache};
 use crate::log_dir_failure::{self, LogDirFailures};
 use crate::log_levels::LogLevels;
@@ -38,6 +38,7 @@ use crate::registration::Registration;
 use crate::replica_environment::BrokerEnvironment;
 use crate::settings::{self, ControlledShutdownSettings};
 use crate::topic_admin::{TopicAdmin, TopicDefaults};
+use crate::topic_configs::TopicConfigs;
 use crate::zookeeper_offsets::ZookeeperOffsets;
 
 /// A broker that is ready: registered, and every listener accepting.
@@ -228,6 +229,8 @@ impl Parts {
             metadata: self.metadata,
             metadata_updates: Mutex::new(()),
             logs: self.logs.clone(),
+            topic_configs: self.topic_configs.clone(),
+            store: store.clone(),
             replicas: self.replicas.clone(),
             registration: self.registration,
             auto_topic_creation: AutoTopicCreation::default(),
