@@ -110,6 +110,24 @@ fn a_follower_takes_the_leaders_bytes() {
 }
 
 #[test]
+fn a_follower_leaves_out_what_a_later_leader_wrote() {
+    let (_root, dir) = partition_dir();
+    let leader = load_unclean(&dir, LogConfig::default());
+    for epoch in [EPOCH, LeaderEpoch(5), EPOCH] {
+        // The last one is of an earlier epoch again: what comes after a batch that is left out is left out, too.
+        let batch = client_batch(2, 40, NOW.0);
+        leader.append_as_leader(batch, epoch, AppendOrigin::Client, None, NOW).unwrap();
+    }
+    for (of_fetch, log_end) in [(LeaderEpoch(2), 0), (EPOCH, 2), (LeaderEpoch(5), 6)] {
+        let (_root, dir) = partition_dir();
+        let follower = load_unclean(&dir, LogConfig::default());
+        let info = follower.append_as_follower(read_all(&leader).into(), Some(of_fetch), NOW).unwrap();
+        assert_eq!((info.log_end_offset, follower.log_end_offset()), (Offset(log_end), Offset(log_end)));
+        assert!(follower.latest_epoch() <= Some(of_fetch));
+    }
+}
+
+#[test]
 fn truncation_leaves_what_lies_before() {
     for target in [0, 1, 6, 7, 20, 21, 59, 60] {
         let (_root, dir) = partition_dir();
