@@ -278,7 +278,8 @@ impl World {
     fn check(&mut self) {
         self.core.after(1_000, Event::Check);
         let store = &self.zookeeper.store;
-        let ailment = liveness::ailing(store, &self.brokers, &self.core.checker).or_else(|| unfinished(store));
+        let ailment =
+            liveness::ailing(store, &self.brokers, &self.core.checker).or_else(|| unfinished(store));
         match (self.phase, ailment) {
             (Phase::Faults, _) => self.stop_faults(),
             (Phase::Probe, _) => {

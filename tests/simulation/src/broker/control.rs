@@ -154,8 +154,7 @@ impl Process {
             }
             Role::None | Role::Follower => {
                 let state = LeaderState::elect(self.id, leadership, end, &others);
-                hosted.role =
-                    Role::Leader(Box::new(Leading { state, waits: Vec::new(), assumed: None }));
+                hosted.role = Role::Leader(Box::new(Leading { state, waits: Vec::new(), assumed: None }));
             }
         }
         hosted.leader = leader;

@@ -324,11 +324,8 @@ impl Process {
         if underway.missing == 0
             && let Some(done) = self.controller.underway.take()
         {
-            let outcome = if done.parts > 0 {
-                Outcome::Context(Box::new(done.snapshot))
-            } else {
-                join(done.outcomes)
-            };
+            let outcome =
+                if done.parts > 0 { Outcome::Context(Box::new(done.snapshot)) } else { join(done.outcomes) };
             self.give(cx, Event::Completed { id, outcome });
         }
     }

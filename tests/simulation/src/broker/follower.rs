@@ -134,7 +134,8 @@ impl Process {
         let follows = |name: &TopicPartition, term| {
             self.partitions.get(name).is_some_and(|hosted| hosted.follows_in(term))
         };
-        let wanted = fetcher.machine.to_fetch(cx.now).filter(|(name, state)| follows(name, state.leader_epoch));
+        let wanted =
+            fetcher.machine.to_fetch(cx.now).filter(|(name, state)| follows(name, state.leader_epoch));
         wanted
             .map(|(name, state)| {
                 let wanted = Wanted {
@@ -268,8 +269,7 @@ impl Process {
         corrupt: bool,
     ) {
         let Some(fetcher) = self.fetchers.get_mut(&leader) else { return };
-        let follows =
-            self.partitions.get(name).is_some_and(|hosted| hosted.follows_in(asked.leader_epoch));
+        let follows = self.partitions.get(name).is_some_and(|hosted| hosted.follows_in(asked.leader_epoch));
         let Some(log) = cx.disk.get_mut(name).filter(|_| follows) else { return fetcher.machine.stop(name) };
         if asked.fetch_offset != log.end() {
             return restarted(&mut fetcher.machine, name, asked.leader_epoch, log);
@@ -299,8 +299,7 @@ impl Process {
         end: EpochEnd,
     ) {
         let Some(fetcher) = self.fetchers.get_mut(&leader) else { return };
-        let follows =
-            self.partitions.get(name).is_some_and(|hosted| hosted.follows_in(asked.leader_epoch));
+        let follows = self.partitions.get(name).is_some_and(|hosted| hosted.follows_in(asked.leader_epoch));
         let Some(log) = cx.disk.get_mut(name).filter(|_| follows) else { return fetcher.machine.stop(name) };
         let log_end = log.end();
         let decided = truncation::decide(end, asked.fetch_offset, log_end, |epoch| {

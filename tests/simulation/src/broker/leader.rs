@@ -199,13 +199,7 @@ impl Process {
         cx.timer(self.id, self.number, wait_ms, Timer::FetchWait(correlation));
     }
 
-    fn answer_fetch(
-        &self,
-        cx: &mut Context<'_>,
-        to: Node,
-        correlation: Correlation,
-        answer: FetchAnswer,
-    ) {
+    fn answer_fetch(&self, cx: &mut Context<'_>, to: Node, correlation: Correlation, answer: FetchAnswer) {
         let corrupt = cx.core.network.is_noisy() && cx.core.random.per_mille(2);
         cx.core.answer(Node::Broker(self.id), to, correlation, Answer::Fetch { answer, corrupt });
     }
@@ -304,7 +298,11 @@ impl Process {
                     (look_up(named(partition, wanted.topic_id)), fetch)
                 })
                 .collect(),
-            forgotten: request.forgotten.iter().map(|(partition, id)| look_up(named(partition, *id))).collect(),
+            forgotten: request
+                .forgotten
+                .iter()
+                .map(|(partition, id)| look_up(named(partition, *id)))
+                .collect(),
         }
     }
 
@@ -399,8 +397,11 @@ impl Process {
         if results.iter().any(|result| matches!(result, Err(AlterPartitionError::NotController))) {
             return self.alter_partition_failed(cx, sent);
         }
-        let answers: HashMap<TopicPartition, IsrAnswer> =
-            sent.iter().zip(results).map(|(change, result)| (change.partition.clone(), isr_answer(result))).collect();
+        let answers: HashMap<TopicPartition, IsrAnswer> = sent
+            .iter()
+            .zip(results)
+            .map(|(change, result)| (change.partition.clone(), isr_answer(result)))
+            .collect();
         let delivered = self.isr_changes.on_outcome(sent, Outcome::Answered(answers), cx.now);
         for (change, answer) in delivered {
             self.on_isr_answer(cx, &change, answer);
@@ -486,9 +487,12 @@ fn read(
 }
 
 /// As `HostedPartition::divergence`.
-fn divergence(log: &SimLog, epoch: LeaderEpoch, fetch_offset: Offset) -> Result<Option<EpochEnd>, LeaderRefusal> {
-    let (found, end) =
-        log.epochs.end_offset_for(epoch, log.end()).ok_or(LeaderRefusal::OffsetOutOfRange)?;
+fn divergence(
+    log: &SimLog,
+    epoch: LeaderEpoch,
+    fetch_offset: Offset,
+) -> Result<Option<EpochEnd>, LeaderRefusal> {
+    let (found, end) = log.epochs.end_offset_for(epoch, log.end()).ok_or(LeaderRefusal::OffsetOutOfRange)?;
     let diverges = found < epoch || end < fetch_offset;
     Ok(diverges.then_some(EpochEnd { epoch: Some(found), end_offset: Some(end) }))
 }
@@ -528,5 +532,7 @@ fn mutated_high_watermark(leading: &Leading, end: Offset, min_isr: usize, frozen
     }
     let members = leading.assumed.as_deref().filter(|_| !frozen).unwrap_or(state.isr().members());
     let followers = state.followers().filter(|(id, _)| members.contains(id));
-    followers.map(|(_, progress)| progress.log_end_offset()).fold(Some(end), |low, next| Some(low?.min(next?)))
+    followers
+        .map(|(_, progress)| progress.log_end_offset())
+        .fold(Some(end), |low, next| Some(low?.min(next?)))
 }

@@ -316,9 +316,9 @@ impl Process {
                 let answer = self.on_control(cx, controller, request);
                 cx.core.answer(Node::Broker(self.id), from, correlation, Answer::Control(answer));
             }
-            Request::AlterPartition(request) => self.ask_controller(cx, from, correlation, |id| {
-                ControllerEvent::AlterPartition(id, request)
-            }),
+            Request::AlterPartition(request) => {
+                self.ask_controller(cx, from, correlation, |id| ControllerEvent::AlterPartition(id, request))
+            }
             Request::ControlledShutdown(broker, broker_epoch) => {
                 self.ask_controller(cx, from, correlation, |id| {
                     let request =
@@ -326,8 +326,9 @@ impl Process {
                     ControllerEvent::ControlledShutdown(id, request)
                 });
             }
-            Request::ElectLeaders(request) => self
-                .ask_controller(cx, from, correlation, |id| ControllerEvent::ElectLeaders(id, request)),
+            Request::ElectLeaders(request) => {
+                self.ask_controller(cx, from, correlation, |id| ControllerEvent::ElectLeaders(id, request))
+            }
             Request::AlterReassignments(request) => self
                 .ask_controller(cx, from, correlation, |id| ControllerEvent::AlterReassignments(id, request)),
             Request::Fetch { follower, epoch, session } => {

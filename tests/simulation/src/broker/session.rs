@@ -10,7 +10,9 @@ use gregor_model::{BrokerId, ControllerEpoch};
 
 use crate::core::Core;
 use crate::message::{Message, Node};
-use crate::zookeeper::{ConnectionId, FromContent, FromZookeeper, SessionId, ToContent, ToZookeeper, ZkRequest};
+use crate::zookeeper::{
+    ConnectionId, FromContent, FromZookeeper, SessionId, ToContent, ToZookeeper, ZkRequest,
+};
 
 /// What a request was for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

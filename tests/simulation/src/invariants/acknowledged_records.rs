@@ -20,7 +20,10 @@ fn first_missing<'a>(
     let has = |offset: Offset, payload: u64| {
         log.and_then(|log| log.batch_at(offset)).is_some_and(|b| b.base == offset && b.payload == payload)
     };
-    acknowledged.into_iter().find(|(offset, (_, payload))| !has(**offset, *payload)).map(|(offset, _)| *offset)
+    acknowledged
+        .into_iter()
+        .find(|(offset, (_, payload))| !has(**offset, *payload))
+        .map(|(offset, _)| *offset)
 }
 
 impl Checker {
@@ -50,7 +53,10 @@ impl Checker {
         });
         if let Some(member) = lacking {
             self.violated(NAME, || {
-                format!("{partition} at {base:?} (epoch {}) is acknowledged, but ISR member {} lacks it", epoch.0, member.0)
+                format!(
+                    "{partition} at {base:?} (epoch {}) is acknowledged, but ISR member {} lacks it",
+                    epoch.0, member.0
+                )
             });
         }
     }
@@ -76,7 +82,10 @@ impl Checker {
         }
         if let Some((member, offset)) = found {
             self.violated(NAME, || {
-                format!("{when}: ISR member {} of {partition} lacks what was acknowledged at {offset:?}", member.0)
+                format!(
+                    "{when}: ISR member {} of {partition} lacks what was acknowledged at {offset:?}",
+                    member.0
+                )
             });
         }
     }
@@ -121,9 +130,10 @@ impl Checker {
             return;
         }
         let log = disks.iter().find(|(id, _)| *id == leader).and_then(|(_, disk)| disk.get(partition));
-        let differs = known.committed.values().find(|batch| {
-            !log.and_then(|log| log.batch_at(batch.base)).is_some_and(|found| found == *batch)
-        });
+        let differs = known
+            .committed
+            .values()
+            .find(|batch| !log.and_then(|log| log.batch_at(batch.base)).is_some_and(|found| found == *batch));
         let missing = first_missing(log, known.acknowledged.iter());
         let lost = [differs.map(|batch| batch.base), missing].into_iter().flatten().min();
         let Some(lost) = lost.or((!was_in_isr).then_some(Offset(i64::MAX))) else { return };

@@ -41,7 +41,10 @@ impl Checker {
         let conflict = moved.into_iter().find_map(|batch| known.commit(batch).map(|other| (batch, other)));
         if let Some((batch, other)) = conflict {
             self.violated("committed prefixes are equal", || {
-                format!("{} has {batch:?} of {partition} below its high watermark, others {other:?}", broker.0)
+                format!(
+                    "{} has {batch:?} of {partition} below its high watermark, others {other:?}",
+                    broker.0
+                )
             });
         }
     }

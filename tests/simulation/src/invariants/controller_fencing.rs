@@ -20,7 +20,10 @@ impl Checker {
         if change.writer < self.controller_epoch {
             let current = self.controller_epoch;
             self.violated("a deposed controller writes nothing", || {
-                format!("the controller of epoch {} wrote {} in epoch {}", change.writer.0, change.partition, current.0)
+                format!(
+                    "the controller of epoch {} wrote {} in epoch {}",
+                    change.writer.0, change.partition, current.0
+                )
             });
         }
         let Some(after) = &change.after else { return };

@@ -18,7 +18,9 @@ pub fn ailing(store: &Store, brokers: &[Broker], checker: &Checker) -> Option<St
     for topic in store.topics.values() {
         for (index, assignment) in &topic.partitions {
             let partition = TopicPartition { topic: topic.name.clone(), partition: *index };
-            if let Some(ailment) = ailing_partition(store, brokers, checker, (&partition, &assignment.replicas)) {
+            if let Some(ailment) =
+                ailing_partition(store, brokers, checker, (&partition, &assignment.replicas))
+            {
                 return Some(format!("{partition}: {ailment}"));
             }
         }
@@ -52,10 +54,15 @@ fn ailing_partition(
     }
     let log = leading.disk.get(partition)?;
     if log.high_watermark != log.end() {
-        return Some(format!("the high watermark {:?} is not the log end {:?}", log.high_watermark, log.end()));
+        return Some(format!(
+            "the high watermark {:?} is not the log end {:?}",
+            log.high_watermark,
+            log.end()
+        ));
     }
-    let unequal = brokers.iter().filter(|broker| replicas.contains(&broker.id)).find(|broker| {
-        broker.disk.get(partition).is_none_or(|other| other.batches() != log.batches())
-    });
+    let unequal = brokers
+        .iter()
+        .filter(|broker| replicas.contains(&broker.id))
+        .find(|broker| broker.disk.get(partition).is_none_or(|other| other.batches() != log.batches()));
     unequal.map(|broker| format!("the log of {} is not its leader's", broker.id.0))
 }

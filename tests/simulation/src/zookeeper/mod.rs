@@ -204,13 +204,7 @@ impl Zookeeper {
         }
     }
 
-    fn connect(
-        &mut self,
-        now: i64,
-        broker: BrokerId,
-        connection: ConnectionId,
-        session: Option<SessionId>,
-    ) {
+    fn connect(&mut self, now: i64, broker: BrokerId, connection: ConnectionId, session: Option<SessionId>) {
         let id = match session {
             Some(id) if !self.sessions.contains_key(&id) => {
                 let content = FromContent::Expired;

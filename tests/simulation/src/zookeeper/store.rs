@@ -162,7 +162,8 @@ impl Store {
             1 => snapshot.brokers = self.registrations(),
             2 => snapshot.topics = self.topics.values().cloned().collect(),
             3 => {
-                snapshot.states = self.states.iter().map(|(name, state)| (name.clone(), state.clone())).collect();
+                snapshot.states =
+                    self.states.iter().map(|(name, state)| (name.clone(), state.clone())).collect();
             }
             4 => snapshot.deletions = self.deletions.iter().cloned().collect(),
             _ => snapshot.reassignments.clone_from(&self.reassignments),
@@ -203,9 +204,7 @@ impl Store {
             }
             Operation::ReadReassignments => Outcome::Reassignments(self.reassignments.clone()),
             Operation::ReadPreferredElection => Outcome::PreferredElection(None),
-            Operation::ReadIsrChanges => {
-                Outcome::IsrChanges { names: Vec::new(), partitions: Vec::new() }
-            }
+            Operation::ReadIsrChanges => Outcome::IsrChanges { names: Vec::new(), partitions: Vec::new() },
             Operation::ReadLogDirEvents => Outcome::LogDirEvents { names: Vec::new(), brokers: Vec::new() },
             Operation::ReadProducerIdBlock => Outcome::ProducerIdBlock(None),
             Operation::WriteFeatures(node) => {
@@ -230,9 +229,9 @@ impl Store {
             Operation::WritePartitionStates(writes) => {
                 Outcome::Written(writes.into_iter().map(|write| self.write_state(write, epoch)).collect())
             }
-            Operation::WriteTopics(nodes) => Outcome::Results(
-                nodes.into_iter().map(|node| self.write_topic(node)).collect(),
-            ),
+            Operation::WriteTopics(nodes) => {
+                Outcome::Results(nodes.into_iter().map(|node| self.write_topic(node)).collect())
+            }
             Operation::AssignTopicIds(nodes) => Outcome::TopicIds(nodes.iter().map(|_| None).collect()),
             Operation::DeleteTopics(names) => {
                 for name in &names {
