@@ -2,6 +2,7 @@
 //! copied on their way in.
 
 use gregor_model::{BrokerId, TopicName, TopicPartition};
+use indexmap::IndexMap;
 use kafka_protocol::messages::{BrokerId as WireBrokerId, TopicName as WireTopicName};
 use kafka_protocol::protocol::StrBytes;
 
@@ -18,6 +19,18 @@ pub fn wire_topic_name(name: &TopicName) -> WireTopicName {
 /// A partition from the wire.
 pub fn topic_partition(name: &WireTopicName, partition: i32) -> TopicPartition {
     TopicPartition { topic: topic_name(name), partition }
+}
+
+/// What belongs to each partition, grouped by topic as most responses want it; topics and partitions keep the order in
+/// which they come.
+pub fn by_topic<T>(
+    entries: impl IntoIterator<Item = (TopicPartition, T)>,
+) -> impl Iterator<Item = (WireTopicName, Vec<(i32, T)>)> {
+    let mut topics: IndexMap<TopicName, Vec<(i32, T)>> = IndexMap::new();
+    for (partition, entry) in entries {
+        topics.entry(partition.topic).or_default().push((partition.partition, entry));
+    }
+    topics.into_iter().map(|(name, entries)| (wire_topic_name(&name), entries))
 }
 
 /// A text for the wire.

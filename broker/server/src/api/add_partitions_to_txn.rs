@@ -5,8 +5,7 @@
 
 use gregor_coordinator::transaction::AddPartitions;
 use gregor_model::{ProducerEpoch, ProducerId, TopicPartition};
-use gregor_wire::convert::{topic_partition, wire_topic_name};
-use indexmap::IndexMap;
+use gregor_wire::convert::{by_topic, topic_partition};
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::add_partitions_to_txn_request::{
     AddPartitionsToTxnTopic, AddPartitionsToTxnTransaction,
@@ -35,7 +34,8 @@ pub async fn handle(
             .with_producer_epoch(request.v3_and_below_producer_epoch)
             .with_topics(request.v3_and_below_topics);
         let results = transact(broker, context.version, &transaction, true).await;
-        return AddPartitionsToTxnResponse::default().with_results_by_topic_v3_and_below(by_topic(results));
+        return AddPartitionsToTxnResponse::default()
+            .with_results_by_topic_v3_and_below(topic_results(results));
     }
     let mut answers = Vec::with_capacity(request.transactions.len());
     for transaction in &request.transactions {
@@ -43,7 +43,7 @@ pub async fn handle(
         answers.push(
             AddPartitionsToTxnResult::default()
                 .with_transactional_id(transaction.transactional_id.clone())
-                .with_topic_results(by_topic(results)),
+                .with_topic_results(topic_results(results)),
         );
     }
     AddPartitionsToTxnResponse::default().with_results_by_transaction(answers)
@@ -110,18 +110,16 @@ fn partitions(topics: &[AddPartitionsToTxnTopic]) -> Vec<TopicPartition> {
     partitions.collect()
 }
 
-fn by_topic(results: Results) -> Vec<AddPartitionsToTxnTopicResult> {
-    let mut topics: IndexMap<_, Vec<_>> = IndexMap::new();
-    for (partition, code) in results {
-        let answer = AddPartitionsToTxnPartitionResult::default()
-            .with_partition_index(partition.partition)
-            .with_partition_error_code(code);
-        topics.entry(partition.topic).or_default().push(answer);
-    }
-    let topics = topics.into_iter().map(|(name, partitions)| {
+fn topic_results(results: Results) -> Vec<AddPartitionsToTxnTopicResult> {
+    let topics = by_topic(results).map(|(name, results)| {
+        let partitions = results.into_iter().map(|(index, code)| {
+            AddPartitionsToTxnPartitionResult::default()
+                .with_partition_index(index)
+                .with_partition_error_code(code)
+        });
         AddPartitionsToTxnTopicResult::default()
-            .with_name(wire_topic_name(&name))
-            .with_results_by_partition(partitions)
+            .with_name(name)
+            .with_results_by_partition(partitions.collect())
     });
     topics.collect()
 }

@@ -6,8 +6,7 @@
 use gregor_coordinator::InstanceId;
 use gregor_coordinator::group::request::{Claim, Commit, OffsetToCommit};
 use gregor_model::{LeaderEpoch, Offset, Timestamp, TopicPartition};
-use gregor_wire::convert::{topic_partition, wire_topic_name};
-use indexmap::IndexMap;
+use gregor_wire::convert::{by_topic, topic_partition};
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::offset_commit_request::OffsetCommitRequestPartition;
 use kafka_protocol::messages::offset_commit_response::{
@@ -43,7 +42,7 @@ pub async fn handle(
         };
         results.extend(committed);
     }
-    OffsetCommitResponse::default().with_topics(by_topic(results))
+    OffsetCommitResponse::default().with_topics(answers(results))
 }
 
 async fn commit(
@@ -92,16 +91,12 @@ fn offset(
     }
 }
 
-fn by_topic(results: Vec<(TopicPartition, i16)>) -> Vec<OffsetCommitResponseTopic> {
-    let mut topics: IndexMap<_, Vec<_>> = IndexMap::new();
-    for (partition, code) in results {
-        let answer = OffsetCommitResponsePartition::default()
-            .with_partition_index(partition.partition)
-            .with_error_code(code);
-        topics.entry(partition.topic).or_default().push(answer);
-    }
-    let topics = topics.into_iter().map(|(name, partitions)| {
-        OffsetCommitResponseTopic::default().with_name(wire_topic_name(&name)).with_partitions(partitions)
+fn answers(results: Vec<(TopicPartition, i16)>) -> Vec<OffsetCommitResponseTopic> {
+    let topics = by_topic(results).map(|(name, results)| {
+        let partitions = results.into_iter().map(|(index, code)| {
+            OffsetCommitResponsePartition::default().with_partition_index(index).with_error_code(code)
+        });
+        OffsetCommitResponseTopic::default().with_name(name).with_partitions(partitions.collect())
     });
     topics.collect()
 }

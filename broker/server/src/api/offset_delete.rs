@@ -1,8 +1,7 @@
 //! OffsetDelete (47), version 0 (`handleOffsetDeleteRequest`).
 
 use gregor_model::TopicPartition;
-use gregor_wire::convert::{topic_partition, wire_topic_name};
-use indexmap::IndexMap;
+use gregor_wire::convert::{by_topic, topic_partition};
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::offset_delete_response::{
     OffsetDeleteResponsePartition, OffsetDeleteResponseTopic,
@@ -31,21 +30,17 @@ pub async fn handle(broker: &Broker, request: OffsetDeleteRequest) -> OffsetDele
             results.extend(deleted.into_iter().map(|(partition, result)| {
                 (partition, result.err().map_or(0, |error| error.kafka_error().code()))
             }));
-            OffsetDeleteResponse::default().with_topics(by_topic(results))
+            OffsetDeleteResponse::default().with_topics(answers(results))
         }
     }
 }
 
-fn by_topic(results: Vec<(TopicPartition, i16)>) -> Vec<OffsetDeleteResponseTopic> {
-    let mut topics: IndexMap<_, Vec<_>> = IndexMap::new();
-    for (partition, code) in results {
-        let answer = OffsetDeleteResponsePartition::default()
-            .with_partition_index(partition.partition)
-            .with_error_code(code);
-        topics.entry(partition.topic).or_default().push(answer);
-    }
-    let topics = topics.into_iter().map(|(name, partitions)| {
-        OffsetDeleteResponseTopic::default().with_name(wire_topic_name(&name)).with_partitions(partitions)
+fn answers(results: Vec<(TopicPartition, i16)>) -> Vec<OffsetDeleteResponseTopic> {
+    let topics = by_topic(results).map(|(name, results)| {
+        let partitions = results.into_iter().map(|(index, code)| {
+            OffsetDeleteResponsePartition::default().with_partition_index(index).with_error_code(code)
+        });
+        OffsetDeleteResponseTopic::default().with_name(name).with_partitions(partitions.collect())
     });
     topics.collect()
 }

@@ -6,8 +6,7 @@
 use gregor_coordinator::InstanceId;
 use gregor_coordinator::group::request::{Claim, Commit, OffsetToCommit, VerifiedTransaction};
 use gregor_model::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, TopicPartition};
-use gregor_wire::convert::{topic_partition, wire_topic_name};
-use indexmap::IndexMap;
+use gregor_wire::convert::{by_topic, topic_partition};
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::txn_offset_commit_response::{
     TxnOffsetCommitResponsePartition, TxnOffsetCommitResponseTopic,
@@ -49,7 +48,7 @@ pub async fn handle(
     if !known.is_empty() {
         results.extend(commit(broker, context.version, &request, known).await);
     }
-    TxnOffsetCommitResponse::default().with_topics(by_topic(results))
+    TxnOffsetCommitResponse::default().with_topics(answers(results))
 }
 
 async fn commit(
@@ -116,16 +115,12 @@ async fn verify(
     }
 }
 
-fn by_topic(results: Results) -> Vec<TxnOffsetCommitResponseTopic> {
-    let mut topics: IndexMap<_, Vec<_>> = IndexMap::new();
-    for (partition, code) in results {
-        let answer = TxnOffsetCommitResponsePartition::default()
-            .with_partition_index(partition.partition)
-            .with_error_code(code);
-        topics.entry(partition.topic).or_default().push(answer);
-    }
-    let topics = topics.into_iter().map(|(name, partitions)| {
-        TxnOffsetCommitResponseTopic::default().with_name(wire_topic_name(&name)).with_partitions(partitions)
+fn answers(results: Results) -> Vec<TxnOffsetCommitResponseTopic> {
+    let topics = by_topic(results).map(|(name, results)| {
+        let partitions = results.into_iter().map(|(index, code)| {
+            TxnOffsetCommitResponsePartition::default().with_partition_index(index).with_error_code(code)
+        });
+        TxnOffsetCommitResponseTopic::default().with_name(name).with_partitions(partitions.collect())
     });
     topics.collect()
 }

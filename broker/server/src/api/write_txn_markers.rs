@@ -5,7 +5,7 @@ use gregor_log::AppendOrigin;
 use gregor_model::{Offset, ProducerEpoch, ProducerId, Timestamp, TopicPartition};
 use gregor_records::EndTransactionMarker;
 use gregor_replication::{PartitionRecords, ProduceParams, RequiredAcks};
-use gregor_wire::convert::{topic_partition, wire_topic_name};
+use gregor_wire::convert::{by_topic, topic_partition};
 use indexmap::IndexMap;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::write_txn_markers_request::WritableTxnMarker;
@@ -30,7 +30,7 @@ pub async fn handle(broker: &Broker, request: WriteTxnMarkersRequest) -> WriteTx
         by_producer.entry(marker.producer_id.0).or_default().extend(results);
     }
     let markers = by_producer.into_iter().map(|(producer, results)| {
-        WritableTxnMarkerResult::default().with_producer_id(producer.into()).with_topics(by_topic(results))
+        WritableTxnMarkerResult::default().with_producer_id(producer.into()).with_topics(answers(results))
     });
     WriteTxnMarkersResponse::default().with_markers(markers.collect())
 }
@@ -87,16 +87,12 @@ async fn append(broker: &Broker, marker: &WritableTxnMarker) -> Results {
     results
 }
 
-fn by_topic(results: Results) -> Vec<WritableTxnMarkerTopicResult> {
-    let mut topics: IndexMap<_, Vec<_>> = IndexMap::new();
-    for (partition, code) in results {
-        let answer = WritableTxnMarkerPartitionResult::default()
-            .with_partition_index(partition.partition)
-            .with_error_code(code);
-        topics.entry(partition.topic).or_default().push(answer);
-    }
-    let topics = topics.into_iter().map(|(name, partitions)| {
-        WritableTxnMarkerTopicResult::default().with_name(wire_topic_name(&name)).with_partitions(partitions)
+fn answers(results: Results) -> Vec<WritableTxnMarkerTopicResult> {
+    let topics = by_topic(results).map(|(name, results)| {
+        let partitions = results.into_iter().map(|(index, code)| {
+            WritableTxnMarkerPartitionResult::default().with_partition_index(index).with_error_code(code)
+        });
+        WritableTxnMarkerTopicResult::default().with_name(name).with_partitions(partitions.collect())
     });
     topics.collect()
 }
