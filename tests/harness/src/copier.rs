@@ -27,7 +27,7 @@ type Transactional = ThreadedProducer<DefaultProducerContext>;
 
 /// What a copier copies.
 #[derive(Clone, Debug)]
-pub struct Copy {
+pub struct CopyJob {
     /// The cluster.
     pub bootstrap: String,
     /// The group that consumes; copiers of one group share the work.
@@ -86,7 +86,7 @@ impl Membership {
 
 impl Copier {
     /// Starts copying.
-    pub fn start(copy: Copy) -> Copier {
+    pub fn start(copy: CopyJob) -> Copier {
         let progress = Arc::<Progress>::default();
         let shared = progress.clone();
         let thread = std::thread::spawn(move || copy_until_stopped(&copy, &shared));
@@ -126,13 +126,17 @@ impl Drop for Copier {
 pub async fn wait_for_copies(copiers: &[Copier], wanted: usize, deadline: Duration) -> Result<()> {
     wait::until_true(&format!("{wanted} copied records"), deadline, || async {
         let copied: usize = copiers.iter().map(Copier::copied).sum();
-        ensure!(copied >= wanted, "{copied} are, and {} copiers ended", copiers.iter().filter(|c| c.ended()).count());
+        ensure!(
+            copied >= wanted,
+            "{copied} are, and {} copiers ended",
+            copiers.iter().filter(|c| c.ended()).count()
+        );
         Ok(true)
     })
     .await
 }
 
-fn copy_until_stopped(copy: &Copy, progress: &Progress) -> Result<()> {
+fn copy_until_stopped(copy: &CopyJob, progress: &Progress) -> Result<()> {
     let consumer: BaseConsumer<Membership> = ClientConfig::new()
         .set("bootstrap.servers", &copy.bootstrap)
         .set("group.id", &copy.group)
@@ -151,7 +155,9 @@ fn copy_until_stopped(copy: &Copy, progress: &Progress) -> Result<()> {
             continue;
         }
         match copy_batch(&consumer, &producer, copy, &batch) {
-            Ok(()) => drop(progress.copied.fetch_add(batch.len(), Ordering::SeqCst)),
+            Ok(()) => {
+                progress.copied.fetch_add(batch.len(), Ordering::SeqCst);
+            }
             Err(error) => {
                 println!("{}: {error:#}; the transaction is aborted", copy.transactional_id);
                 progress.aborted.fetch_add(1, Ordering::SeqCst);
@@ -165,7 +171,7 @@ fn copy_until_stopped(copy: &Copy, progress: &Progress) -> Result<()> {
     Ok(())
 }
 
-fn new_producer(copy: &Copy) -> Result<Transactional> {
+fn new_producer(copy: &CopyJob) -> Result<Transactional> {
     let producer: Transactional = ClientConfig::new()
         .set("bootstrap.servers", &copy.bootstrap)
         .set("transactional.id", &copy.transactional_id)
@@ -203,7 +209,7 @@ fn next_batch(consumer: &BaseConsumer<Membership>) -> Vec<(i32, i64)> {
 fn copy_batch(
     consumer: &BaseConsumer<Membership>,
     producer: &Transactional,
-    copy: &Copy,
+    copy: &CopyJob,
     batch: &[(i32, i64)],
 ) -> Result<()> {
     producer.begin_transaction().context("beginning")?;

@@ -64,7 +64,9 @@ impl ConsumerContext for MemberContext {
     fn pre_rebalance(&self, _: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
         if let Rebalance::Revoke(partitions) = rebalance {
             let mut assigned = lock(&self.state.assigned);
-            partitions.elements().iter().for_each(|element| drop(assigned.remove(&element.partition())));
+            for element in partitions.elements() {
+                assigned.remove(&element.partition());
+            }
         }
     }
 
@@ -124,8 +126,10 @@ impl Group {
     pub fn join_with(&self, settings: &[(&str, &str)]) -> Result<Member> {
         let state = Arc::<MemberState>::default();
         let mut config = ClientConfig::new();
-        self.settings.iter().for_each(|(key, value)| drop(config.set(key, value)));
-        settings.iter().for_each(|(key, value)| drop(config.set(*key, *value)));
+        let own = self.settings.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+        for (key, value) in own.chain(settings.iter().copied()) {
+            config.set(key, value);
+        }
         let context = MemberContext { state: state.clone(), progress: self.progress.clone() };
         let consumer: BaseConsumer<MemberContext> = config.create_with_context(context)?;
         consumer.subscribe(&[&self.topic])?;
@@ -154,8 +158,10 @@ impl Group {
     pub async fn wait_for_all(&self, messages: &[Acknowledged], deadline: Duration) -> Result<()> {
         wait::until_true(&format!("group {} to have read everything", self.id), deadline, || async {
             let read = lock(&self.progress.read);
-            let missing: Vec<_> =
-                messages.iter().filter(|message| !read.contains(&(message.partition, message.offset))).collect();
+            let missing: Vec<_> = messages
+                .iter()
+                .filter(|message| !read.contains(&(message.partition, message.offset)))
+                .collect();
             ensure!(missing.is_empty(), "{} not read, the first: {:?}", missing.len(), missing[0]);
             Ok(true)
         })
@@ -185,7 +191,12 @@ impl Group {
     }
 }
 
-fn ask_committed(bootstrap: &str, group: &str, topic: &str, partitions: i32) -> Result<BTreeMap<i32, Option<i64>>> {
+fn ask_committed(
+    bootstrap: &str,
+    group: &str,
+    topic: &str,
+    partitions: i32,
+) -> Result<BTreeMap<i32, Option<i64>>> {
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", bootstrap)
         .set("group.id", group)
@@ -193,7 +204,8 @@ fn ask_committed(bootstrap: &str, group: &str, topic: &str, partitions: i32) -> 
         .create()?;
     let mut wanted = TopicPartitionList::new();
     wanted.add_partition_range(topic, 0, partitions - 1);
-    let committed = consumer.committed_offsets(wanted, ASK_DEADLINE).context("asking for committed offsets")?;
+    let committed =
+        consumer.committed_offsets(wanted, ASK_DEADLINE).context("asking for committed offsets")?;
     let mut found = BTreeMap::new();
     for element in committed.elements() {
         element.error().with_context(|| format!("the committed offset of {}", element.partition()))?;
@@ -214,9 +226,13 @@ fn read_until_stopped(
     while !state.stop.load(Ordering::SeqCst) {
         match consumer.poll(Duration::from_millis(100)) {
             None => {}
-            Some(Ok(message)) => drop(lock(&progress.read).insert((message.partition(), message.offset()))),
+            Some(Ok(message)) => {
+                lock(&progress.read).insert((message.partition(), message.offset()));
+            }
             // librdkafka goes on by itself after everything but a fatal error.
-            Some(Err(KafkaError::MessageConsumptionFatal(code))) => return Err(anyhow!("a member failed: {code}")),
+            Some(Err(KafkaError::MessageConsumptionFatal(code))) => {
+                return Err(anyhow!("a member failed: {code}"));
+            }
             Some(Err(error)) => println!("a member was told: {error} (retried)"),
         }
     }
@@ -253,13 +269,17 @@ impl Drop for Member {
 
 /// Waits until these members own all partitions between them, each partition by one member and each member some.
 pub async fn wait_for_balance(members: &[&Member], partitions: i32, deadline: Duration) -> Result<()> {
-    wait::until_true(&format!("{} members to share {partitions} partitions", members.len()), deadline, || async {
-        let assigned: Vec<BTreeSet<i32>> = members.iter().map(|member| member.assigned()).collect();
-        let owned: usize = assigned.iter().map(BTreeSet::len).sum();
-        let distinct: BTreeSet<&i32> = assigned.iter().flatten().collect();
-        let balanced = distinct.len() == partitions as usize && owned == distinct.len();
-        ensure!(balanced && assigned.iter().all(|own| !own.is_empty()), "they own {assigned:?}");
-        Ok(true)
-    })
+    wait::until_true(
+        &format!("{} members to share {partitions} partitions", members.len()),
+        deadline,
+        || async {
+            let assigned: Vec<BTreeSet<i32>> = members.iter().map(|member| member.assigned()).collect();
+            let owned: usize = assigned.iter().map(BTreeSet::len).sum();
+            let distinct: BTreeSet<&i32> = assigned.iter().flatten().collect();
+            let balanced = distinct.len() == partitions as usize && owned == distinct.len();
+            ensure!(balanced && assigned.iter().all(|own| !own.is_empty()), "they own {assigned:?}");
+            Ok(true)
+        },
+    )
     .await
 }

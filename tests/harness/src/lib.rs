@@ -26,7 +26,7 @@ pub mod znodes;
 pub use broker::{Broker, BrokerKind};
 pub use cluster::{Cluster, ClusterBuilder};
 pub use context::{TestContext, run, run_within};
-pub use copier::{Copier, Copy};
+pub use copier::{Copier, CopyJob};
 pub use ensemble::Ensemble;
 pub use group::{Group, Member};
 pub use load::{Acknowledged, Load};

@@ -98,6 +98,11 @@ impl Process {
         let _ = self.child.wait();
     }
 
+    /// SIGTERM: the program is asked to end.
+    pub fn terminate(&self) {
+        self.signal(Signal::TERM);
+    }
+
     /// SIGSTOP: the process exists, its sockets stay open, and it does nothing.
     pub fn pause(&self) {
         self.signal(Signal::STOP);
