@@ -6,9 +6,9 @@ use std::sync::Arc;
 use gregor_model::{BrokerEpoch, BrokerId, EndPoint, ListenerName, TopicName, TopicPartition};
 use gregor_replication::{ReplicaEnvironment, ThrottledReplicas};
 
-use crate::topic_configs::TopicConfigs;
 use crate::metadata_cache::MetadataCache;
 use crate::registration::Registration;
+use crate::topic_configs::TopicConfigs;
 
 /// The broker as its replicas see it.
 pub struct BrokerEnvironment {

@@ -1,5 +1,6 @@
 //! From the command line to a running broker, and back (`KafkaServer`).
 
+mod control_runtime;
 mod identity;
 mod open_files;
 mod start;

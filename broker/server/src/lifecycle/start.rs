@@ -18,6 +18,7 @@ use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::control_runtime::ControlRuntime;
 use super::identity::{self, Identity};
 use super::open_files;
 use crate::auto_topic_creation::AutoTopicCreation;
@@ -47,6 +48,8 @@ pub struct RunningBroker {
     pub(super) server: Server,
     pub(super) controller: ControllerService,
     pub(super) session: Session,
+    /// Where the session and the controller run.
+    pub(super) control: Arc<ControlRuntime>,
     pub(super) logs: Arc<LogManager>,
     pub(super) connect: Arc<dyn Connect>,
     pub(super) inter_broker: ListenerName,
@@ -64,7 +67,9 @@ pub async fn start(config: BrokerConfig, log_levels: Arc<LogLevels>) -> Result<R
     let began = Instant::now();
     open_files::raise_limit();
     let bound = BoundServer::bind(NetworkConfig::from_config(&config)?)?;
-    let session = Session::connect(&session_config(&config)?).await?;
+    let control = Arc::new(ControlRuntime::start()?);
+    let session_config = session_config(&config)?;
+    let session = control.run(async move { Session::connect(&session_config).await }).await??;
     let store = Store::new(session.clone());
     features::check(&store).await?;
     let identity = identity::establish(&config, &session).await?;
@@ -72,7 +77,8 @@ pub async fn start(config: BrokerConfig, log_levels: Arc<LogLevels>) -> Result<R
     parts.registration.check_addresses(&store).await?;
     parts.registration.register(&session).await?;
     let counts = PartitionCounts::read(&store, &config.values).await?;
-    let running = match parts.run(config, identity, session.clone(), bound, counts, log_levels) {
+    let at_zookeeper = (session.clone(), Arc::clone(&control));
+    let running = match parts.run(config, identity, at_zookeeper, bound, counts, log_levels) {
         Ok(running) => running,
         Err(error) => {
             // The registration goes at once, not when the session times out.
@@ -195,7 +201,7 @@ impl Parts {
         self,
         config: Arc<BrokerConfig>,
         identity: Identity,
-        session: Session,
+        (session, control): (Session, Arc<ControlRuntime>),
         bound: BoundServer,
         counts: PartitionCounts,
         log_levels: Arc<LogLevels>,
@@ -214,12 +220,11 @@ impl Parts {
             layers: self.layers.clone(),
             features: features.clone(),
         };
-        let (controller, handle) = ControllerService::start(
-            settings::controller_settings(&config, identity.broker_id),
-            &session,
-            self.connect.clone(),
-            Arc::new(environment),
-        );
+        let controller_settings = settings::controller_settings(&config, identity.broker_id);
+        let (controller, handle) = control.enter(|| {
+            let connect = self.connect.clone();
+            ControllerService::start(controller_settings, &session, connect, Arc::new(environment))
+        });
         let coordinators = self.coordinators(&config, &identity, counts);
         coordinators.start(&config.values, &tasks, &self.stop);
         let broker = Arc::new(Broker {
@@ -272,6 +277,7 @@ impl Parts {
             server,
             controller,
             session,
+            control,
             logs: self.logs,
             connect: self.connect,
             inter_broker: config.listeners.inter_broker.clone(),

@@ -46,6 +46,7 @@ impl RunningBroker {
         }
         self.controller.stop().await;
         self.session.close().await;
+        drop(self.control);
         tracing::info!("stopped");
     }
 }
