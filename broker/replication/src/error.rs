@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use gregor_log::{AppendError, ReadError};
+use gregor_log::{AppendError, AppendInfo, ReadError};
 use gregor_model::{BrokerId, Offset, TopicPartition};
 
 use crate::partition::leader_epoch_check::LeaderEpochError;
 
 /// The partition is not here, or not in the role asked for.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PartitionError {
     /// UNKNOWN_TOPIC_OR_PARTITION: neither here nor in the metadata cache.
     #[error("{0} is not known")]
@@ -66,15 +66,31 @@ pub enum ProduceError {
         /// `min.insync.replicas`, at most the number of replicas.
         min: usize,
     },
-    /// NOT_ENOUGH_REPLICAS_AFTER_APPEND: written, but replicated less often than asked for.
-    #[error("too few replicas are in sync since the records were appended")]
-    NotEnoughReplicasAfterAppend,
-    /// REQUEST_TIMED_OUT: written, but not replicated in time.
-    #[error("the records were not replicated within the request's timeout")]
-    TimedOut,
+    /// Written, but not known to be replicated.
+    #[error("{cause}")]
+    AfterAppend {
+        /// What was written: the answer tells where, in spite of the error.
+        info: Box<AppendInfo>,
+        /// Why the wait ended.
+        cause: Unreplicated,
+    },
     /// The log refused them.
     #[error(transparent)]
     Append(#[from] Arc<AppendError>),
+}
+
+/// Why records that were written are not known to be replicated.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unreplicated {
+    /// NOT_ENOUGH_REPLICAS_AFTER_APPEND: replicated less often than asked for.
+    #[error("too few replicas are in sync since the records were appended")]
+    NotEnoughReplicas,
+    /// REQUEST_TIMED_OUT: not replicated in time.
+    #[error("the records were not replicated within the request's timeout")]
+    TimedOut,
+    /// The partition is not led here any more.
+    #[error(transparent)]
+    Partition(#[from] PartitionError),
 }
 
 /// Why a partition cannot be read.

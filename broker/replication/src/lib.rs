@@ -28,7 +28,9 @@ pub use environment::{
     AuthorityError, IsrAuthority, LeaderEndpoint, LeaderEndpoints, LeaderUnreachable, ReplicaEnvironment,
     ThrottledReplicas,
 };
-pub use error::{DeleteRecordsFailure, FetchError, ListOffsetsError, PartitionError, ProduceError};
+pub use error::{
+    DeleteRecordsFailure, FetchError, ListOffsetsError, PartitionError, ProduceError, Unreplicated,
+};
 pub use fetch_session::{
     FetchContext, FetchSessionCache, FetchSessionError, PartitionSummary, SessionAnswer, SessionPartition,
     SessionRequest,

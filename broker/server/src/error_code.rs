@@ -4,7 +4,9 @@ use gregor_controller_machine::{ElectLeadersError, PlacementError};
 use gregor_log::{AppendError, DeleteRecordsError, LogError, ReadError, StorageError};
 use gregor_records::validate::ValidationError;
 use gregor_replication::fetch_session::FetchSessionError;
-use gregor_replication::{DeleteRecordsFailure, FetchError, ListOffsetsError, PartitionError, ProduceError};
+use gregor_replication::{
+    DeleteRecordsFailure, FetchError, ListOffsetsError, PartitionError, ProduceError, Unreplicated,
+};
 use kafka_protocol::ResponseError;
 
 use crate::config_admin::{AlterConfigsError, DescribeError};
@@ -116,9 +118,18 @@ impl KafkaError for ProduceError {
             ProduceError::InternalTopic(_) => ResponseError::InvalidTopicException,
             ProduceError::InvalidRequiredAcks => ResponseError::InvalidRequiredAcks,
             ProduceError::NotEnoughReplicas { .. } => ResponseError::NotEnoughReplicas,
-            ProduceError::NotEnoughReplicasAfterAppend => ResponseError::NotEnoughReplicasAfterAppend,
-            ProduceError::TimedOut => ResponseError::RequestTimedOut,
+            ProduceError::AfterAppend { cause, .. } => cause.kafka_error(),
             ProduceError::Append(error) => error.kafka_error(),
+        }
+    }
+}
+
+impl KafkaError for Unreplicated {
+    fn kafka_error(&self) -> ResponseError {
+        match self {
+            Unreplicated::NotEnoughReplicas => ResponseError::NotEnoughReplicasAfterAppend,
+            Unreplicated::TimedOut => ResponseError::RequestTimedOut,
+            Unreplicated::Partition(error) => error.kafka_error(),
         }
     }
 }

@@ -7,7 +7,7 @@ use gregor_log::AppendInfo;
 use gregor_model::{Timestamp, TopicPartition};
 
 use super::{PartitionRecords, ProduceParams, ReplicaManager, RequiredAcks};
-use crate::error::{PartitionError, ProduceError};
+use crate::error::{PartitionError, ProduceError, Unreplicated};
 use crate::hosted_partition::{Appended, HostedPartition, LeaderAppend};
 use crate::purgatory::{OffsetWait, OffsetWaitKey, WaitOutcome};
 
@@ -59,8 +59,8 @@ impl ReplicaManager {
             let _ = tokio::time::timeout(timeout, pending.wait.settled()).await;
             for (index, ..) in &pending.entries {
                 let (partition, result) = &mut results[*index];
-                if let Err(error) = settled(partition, pending.wait.outcome(*index)) {
-                    *result = Err(error);
+                if let (Err(cause), Ok(info)) = (settled(partition, pending.wait.outcome(*index)), &*result) {
+                    *result = Err(ProduceError::AfterAppend { info: Box::new(info.clone()), cause });
                 }
             }
         }
@@ -84,13 +84,13 @@ impl ReplicaManager {
     }
 }
 
-fn settled(partition: &TopicPartition, outcome: Option<WaitOutcome>) -> Result<(), ProduceError> {
+fn settled(partition: &TopicPartition, outcome: Option<WaitOutcome>) -> Result<(), Unreplicated> {
     match outcome {
         Some(WaitOutcome::Reached) => Ok(()),
-        Some(WaitOutcome::ReachedWithTooFew) => Err(ProduceError::NotEnoughReplicasAfterAppend),
+        Some(WaitOutcome::ReachedWithTooFew) => Err(Unreplicated::NotEnoughReplicas),
         Some(WaitOutcome::NotLeader) => Err(PartitionError::NotLeaderOrFollower(partition.clone()).into()),
         Some(WaitOutcome::Gone) => Err(PartitionError::Unknown(partition.clone()).into()),
         Some(WaitOutcome::Offline) => Err(PartitionError::Offline(partition.clone()).into()),
-        None => Err(ProduceError::TimedOut),
+        None => Err(Unreplicated::TimedOut),
     }
 }

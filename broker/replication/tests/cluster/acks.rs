@@ -2,7 +2,9 @@
 
 use gregor_log::{AppendOrigin, LogConfig};
 use gregor_model::{Offset, TopicPartition};
-use gregor_replication::{PartitionError, PartitionRecords, ProduceError, ProduceParams, RequiredAcks};
+use gregor_replication::{
+    PartitionError, PartitionRecords, ProduceError, ProduceParams, RequiredAcks, Unreplicated,
+};
 
 use crate::harness::{World, eventually, partition, records, state};
 
@@ -38,7 +40,8 @@ async fn without_its_follower_acks_all_times_out_and_acks_1_does_not() {
     follower.apply(&states).await;
     leader.produce(0, &["a"], RequiredAcks::Leader, 0).await.unwrap();
     let error = leader.produce(0, &["b"], RequiredAcks::All, 50).await.unwrap_err();
-    assert!(matches!(error, ProduceError::TimedOut), "{error:?}");
+    let ProduceError::AfterAppend { info, cause } = error else { panic!("{error:?}") };
+    assert_eq!((info.first_offset, cause), (Some(Offset(1)), Unreplicated::TimedOut));
     assert_eq!((leader.log_end(0), leader.high_watermark(0)), (2, 0));
     world.cut.lock().clear();
     eventually("the data was kept and is replicated", || leader.high_watermark(0) == 2).await;
@@ -75,7 +78,9 @@ async fn whoever_waits_is_told_when_leadership_goes() {
     };
     let (error, ()) = tokio::join!(wait, depose);
     let error = error.unwrap_err();
-    assert!(matches!(error, ProduceError::Partition(PartitionError::NotLeaderOrFollower(_))), "{error:?}");
+    let ProduceError::AfterAppend { info, cause } = error else { panic!("{error:?}") };
+    let not_leader = Unreplicated::Partition(PartitionError::NotLeaderOrFollower(partition(0)));
+    assert_eq!((info.first_offset, cause), (Some(Offset(0)), not_leader));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

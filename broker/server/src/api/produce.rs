@@ -233,11 +233,17 @@ fn success(info: &AppendInfo) -> PartitionProduceResponse {
 }
 
 fn failure(version: i16, refusal: &Refusal) -> PartitionProduceResponse {
-    let mut answer = PartitionProduceResponse::default()
-        .with_error_code(refusal.error().code())
-        .with_base_offset(-1)
-        .with_log_append_time_ms(-1)
-        .with_log_start_offset(-1);
+    let nothing_written = || {
+        PartitionProduceResponse::default()
+            .with_base_offset(-1)
+            .with_log_append_time_ms(-1)
+            .with_log_start_offset(-1)
+    };
+    let mut answer = match refusal {
+        Refusal::Produce(ProduceError::AfterAppend { info, .. }) => success(info),
+        _ => nothing_written(),
+    };
+    answer.error_code = refusal.error().code();
     if let Refusal::Produce(ProduceError::Append(error)) = refusal
         && let AppendError::Invalid(invalid) = error.as_ref()
         && version >= 8
