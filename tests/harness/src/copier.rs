@@ -1,14 +1,16 @@
 //! An application that copies a topic exactly once: it consumes in a group, produces what it read in a transaction, and
 //! commits its offsets in the same transaction. It recovers from every error that librdkafka says can be recovered from.
 
+use crate::read_back::Topic;
+use crate::transactor::{PATIENCE, STEP, Transactional, new_producer, retried};
 use crate::wait;
 use anyhow::{Context as _, Result, anyhow, ensure};
 use rdkafka::client::ClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext, ConsumerGroupMetadata, Rebalance};
-use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::error::KafkaResult;
 use rdkafka::message::Message as _;
-use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer as _, ThreadedProducer};
+use rdkafka::producer::{BaseRecord, Producer as _};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -16,14 +18,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// How long one step may take while brokers come and go.
-const STEP: Duration = Duration::from_secs(10);
-/// After so long without success something is wrong.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// Records in one transaction, at most.
 const BATCH: usize = 50;
-
-type Transactional = ThreadedProducer<DefaultProducerContext>;
 
 /// What a copier copies.
 #[derive(Clone, Debug)]
@@ -136,6 +132,22 @@ pub async fn wait_for_copies(copiers: &[Copier], wanted: usize, deadline: Durati
     .await
 }
 
+/// Fails unless the output's partitions, as read_committed shows them, hold each record of the input's once, in order.
+pub fn check_copies(input: &Topic, output: &Topic) -> Result<()> {
+    for (partition, records) in input {
+        let wanted: Vec<String> = records.keys().map(|offset| format!("{partition}/{offset}")).collect();
+        let found: Vec<String> = output.get(partition).context("no such output")?.values().cloned().collect();
+        let different = wanted.iter().zip(&found).find(|(wanted, found)| wanted != found);
+        ensure!(
+            found == wanted,
+            "partition {partition}: {} records were copied to {}; the first difference is {different:?}",
+            wanted.len(),
+            found.len()
+        );
+    }
+    Ok(())
+}
+
 fn copy_until_stopped(copy: &CopyJob, progress: &Progress) -> Result<()> {
     let consumer: BaseConsumer<Membership> = ClientConfig::new()
         .set("bootstrap.servers", &copy.bootstrap)
@@ -148,7 +160,7 @@ fn copy_until_stopped(copy: &CopyJob, progress: &Progress) -> Result<()> {
         .set("reconnect.backoff.max.ms", "500")
         .create_with_context(Membership::default())?;
     consumer.subscribe(&[&copy.from])?;
-    let mut producer = new_producer(copy)?;
+    let mut producer = new_producer(&copy.bootstrap, &copy.transactional_id)?;
     while !progress.stop.load(Ordering::SeqCst) {
         let batch = next_batch(&consumer);
         if batch.is_empty() {
@@ -162,27 +174,13 @@ fn copy_until_stopped(copy: &CopyJob, progress: &Progress) -> Result<()> {
                 println!("{}: {error:#}; the transaction is aborted", copy.transactional_id);
                 progress.aborted.fetch_add(1, Ordering::SeqCst);
                 if abort(&producer).is_err() {
-                    producer = new_producer(copy)?;
+                    producer = new_producer(&copy.bootstrap, &copy.transactional_id)?;
                 }
                 rewind(&consumer)?;
             }
         }
     }
     Ok(())
-}
-
-fn new_producer(copy: &CopyJob) -> Result<Transactional> {
-    let producer: Transactional = ClientConfig::new()
-        .set("bootstrap.servers", &copy.bootstrap)
-        .set("transactional.id", &copy.transactional_id)
-        .set("transaction.timeout.ms", "20000")
-        .set("linger.ms", "2")
-        .set("reconnect.backoff.max.ms", "500")
-        .set("retry.backoff.ms", "50")
-        .set("socket.timeout.ms", "10000")
-        .create_with_context(DefaultProducerContext)?;
-    retried(|| producer.init_transactions(STEP)).context("initializing transactions")?;
-    Ok(producer)
 }
 
 /// Up to `BATCH` records, as partition and offset, all read under one membership.
@@ -266,15 +264,4 @@ fn try_rewind(consumer: &BaseConsumer<Membership>) -> KafkaResult<()> {
         element.error()?;
     }
     Ok(())
-}
-
-/// Repeats a step while librdkafka says that it can be.
-fn retried(step: impl Fn() -> KafkaResult<()>) -> KafkaResult<()> {
-    let start = Instant::now();
-    loop {
-        match step() {
-            Err(KafkaError::Transaction(error)) if error.is_retriable() && start.elapsed() < PATIENCE => {}
-            outcome => return outcome,
-        }
-    }
 }

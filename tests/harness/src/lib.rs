@@ -20,6 +20,7 @@ pub mod process;
 pub mod read_back;
 pub mod replicas;
 pub mod rpc;
+pub mod transactor;
 pub mod wait;
 pub mod znodes;
 
@@ -31,3 +32,4 @@ pub use ensemble::Ensemble;
 pub use group::{Group, Member};
 pub use load::{Acknowledged, Load};
 pub use process::Process;
+pub use transactor::Transactor;

@@ -40,7 +40,7 @@ fn kafkas_tools_work_on_gregor() {
 }
 
 /// What a tool prints; it must succeed.
-async fn tool(
+pub async fn tool(
     context: &TestContext,
     bootstrap: &str,
     main_class: &str,

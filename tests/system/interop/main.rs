@@ -2,6 +2,8 @@
 
 #[path = "../src/conversation.rs"]
 mod conversation;
+mod coordinator_tools;
+mod coordinators;
 mod kafka_tools;
 mod mixed_cluster;
 mod swap_in_place;
