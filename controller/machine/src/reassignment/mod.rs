@@ -18,7 +18,7 @@ pub(crate) use epoch::EpochRun;
 pub(crate) use legacy::LegacyEntry;
 pub(crate) use request::Requested;
 
-use crate::context::{PartitionKey, Replica, ReplicaState, TopicKey};
+use crate::context::{PartitionKey, PartitionState, Replica, ReplicaState, TopicKey};
 use crate::controller::Controller;
 use crate::effect::Notice;
 use crate::election::Strategy;
@@ -35,6 +35,8 @@ pub(crate) type Assignments = Vec<(PartitionKey, Arc<ReplicaAssignment>)>;
 pub(crate) enum ReassignmentStep {
     /// Start or resume these (phase U and on).
     Run(Assignments),
+    /// Elect leaders where the one before was dropped.
+    ReplaceLeaders(Vec<PartitionKey>),
     /// Phase A for those that are not in sync, phase B for those that are.
     Proceed(Assignments),
     /// Raise the leader epoch and tell all replicas (A1, B3).
@@ -85,6 +87,7 @@ impl Controller {
     pub(crate) fn reassignment_step(&mut self, step: ReassignmentStep) {
         match step {
             ReassignmentStep::Run(assignments) => self.run_reassignments(assignments),
+            ReassignmentStep::ReplaceLeaders(keys) => self.replace_leaders(keys),
             ReassignmentStep::Proceed(assignments) => self.proceed(assignments),
             ReassignmentStep::RaiseEpochs(keys) => self.raise_epochs(keys),
             ReassignmentStep::Switch(assignments) => self.switch(assignments),
@@ -216,9 +219,27 @@ impl Controller {
             self.context.set_reassigning(key, true);
             accepted.push((key, assignment));
         }
+        let led_by_dropped: Vec<PartitionKey> = unneeded
+            .iter()
+            .filter(|(key, broker)| self.context.partition(*key).is_some_and(|p| p.leader() == Some(*broker)))
+            .map(|(key, _)| *key)
+            .collect();
         let mut steps = Controller::remove_replicas(unneeded);
+        steps.push(Step::Reassignment(ReassignmentStep::ReplaceLeaders(led_by_dropped)));
         steps.push(Step::Reassignment(ReassignmentStep::Proceed(accepted)));
         self.then(steps);
+    }
+
+    /// A superseded reassignment may have made one of its own the leader. Kafka leaves such a partition without one until
+    /// the next failover or broker start; here the ISR gives another at once. Where the reassignment is complete phase B elects.
+    fn replace_leaders(&mut self, mut keys: Vec<PartitionKey>) {
+        keys.retain(|key| {
+            self.context.partition(*key).is_some_and(|p| !self.is_in_sync(*key, &p.assignment))
+        });
+        if !keys.is_empty() {
+            self.move_partitions(&keys, PartitionState::Offline);
+            self.then([Step::Elect(keys, Strategy::Offline { allow_unclean: false })]);
+        }
     }
 
     fn proceed(&mut self, assignments: Assignments) {

@@ -213,3 +213,22 @@ fn cancelling_does_not_delete_the_only_replica_in_sync() {
     assert_eq!(world.reassign("t-0", None).last().unwrap(), ACCEPTED);
     assert_eq!(world.state("t-0"), "L1 e4 v6 i[1]");
 }
+
+#[test]
+fn a_leader_that_a_new_reassignment_drops_is_replaced() {
+    let mut world = World::in_charge(&[1, 2, 3, 4], &[("t", &[&[1, 2]])]);
+    let propose = |world: &mut World, leader, isr: &[i32]| {
+        let state = &world.zoo.states[&partition("t-0")].leader_and_isr;
+        let epochs = (state.leader_epoch.0, state.partition_epoch.0);
+        world.propose(leader, "t-0", epochs, isr);
+    };
+    world.reassign("t-0", Some(&[3, 4]));
+    propose(&mut world, 1, &[1, 2, 3]);
+    world.kill(1);
+    world.kill(2);
+    world.start(1);
+    propose(&mut world, 3, &[3, 1]);
+    assert!(world.state("t-0").starts_with("L3"), "{}", world.state("t-0"));
+    world.reassign("t-0", None);
+    assert!(world.state("t-0").starts_with("L1"), "{}", world.state("t-0"));
+}
