@@ -79,6 +79,13 @@ impl Reconfigured {
         Ok(())
     }
 
+    /// The replication throttles, which no component has from its own configuration.
+    fn apply_throttles(&self) {
+        let current = self.layers.current();
+        self.replicas.set_leader_throttle(current.rate("leader.replication.throttled.rate"));
+        self.replicas.set_follower_throttle(current.rate("follower.replication.throttled.rate"));
+    }
+
     /// The broker's dynamic configuration changed: its parts take over what is theirs.
     async fn apply_broker(&self, store: &Store) -> Result<(), ZooKeeperError> {
         let current = self.layers.current();
@@ -92,8 +99,9 @@ impl Reconfigured {
             current.values.i32("producer.id.expiration.ms").into(),
             current.values.bool("transaction.partition.verification.enable"),
         );
-        self.replicas.set_leader_throttle(current.rate("leader.replication.throttled.rate"));
-        self.replicas.set_follower_throttle(current.rate("follower.replication.throttled.rate"));
+        self.apply_throttles();
+        let fetchers = u32::try_from(current.values.i32("num.replica.fetchers")).unwrap_or(1);
+        self.replicas.set_num_replica_fetchers(fetchers).await;
         if unclean_allowed {
             self.controller.unclean_election_enabled(None).await;
         }
@@ -104,6 +112,7 @@ impl Reconfigured {
 
 /// Follows the notifications until the broker stops.
 pub async fn follow(session: Session, parts: Reconfigured, stop: CancellationToken) {
+    parts.apply_throttles();
     let store = Store::new(session.clone());
     let mut notifications = ChangeNotifications::new(session, CHANGES_PATH, CHANGE_NAME_PREFIX);
     loop {

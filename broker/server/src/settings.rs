@@ -62,10 +62,13 @@ pub fn controlled_shutdown_settings(values: &Values) -> ControlledShutdownSettin
 }
 
 /// For the log manager; `offline` are directories found unusable already.
-pub fn log_manager_config(config: &BrokerConfig, offline: Vec<PathBuf>) -> LogManagerConfig {
-    let values = &config.values;
+pub fn log_manager_config(
+    values: &Values,
+    log_dirs: Vec<PathBuf>,
+    offline: Vec<PathBuf>,
+) -> LogManagerConfig {
     LogManagerConfig {
-        log_dirs: config.log_dirs.clone(),
+        log_dirs,
         initial_offline_dirs: offline,
         defaults: LogConfig::from_values(&topic::defaults(values)),
         recovery_threads_per_data_dir: usize::try_from(values.i32("num.recovery.threads.per.data.dir"))

@@ -154,6 +154,11 @@ impl FetcherPool {
         state.fetchers.values().map(|fetcher| fetcher.max_lag.load(Ordering::Relaxed)).max().unwrap_or(0)
     }
 
+    /// `num.replica.fetchers` as it is now.
+    pub(crate) fn per_leader(&self) -> u32 {
+        self.fetchers_per_leader.load(Ordering::Relaxed)
+    }
+
     /// Changes `num.replica.fetchers`: stops all fetchers, waits for each to end, so that no partition is ever in two, and
     /// returns what they had, with its leader and term, to be added again. Call it on a blocking thread of a Tokio runtime.
     pub(crate) fn resize(&self, fetchers: u32) -> Vec<(TopicPartition, BrokerId, LeaderEpoch)> {

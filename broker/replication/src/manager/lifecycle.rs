@@ -51,6 +51,9 @@ impl ReplicaManager {
         let resized = tokio::task::spawn_blocking(move || {
             // No role changes meanwhile: what the fetchers had is what the new ones get.
             let control = manager.control.lock();
+            if manager.fetchers.per_leader() == fetchers.max(1) {
+                return;
+            }
             let starts = manager.fetchers.resize(fetchers.max(1)).into_iter().filter_map(
                 |(partition, leader, term)| {
                     let log = manager.partitions.online(&partition)?.follower_log(term)?;

@@ -136,7 +136,10 @@ impl Parts {
             .context("cannot read the brokers' configuration")?;
         let topic_configs = Arc::new(TopicConfigs::new(identity.broker_id, Arc::clone(&layers)));
         let overrides = topic_configs.load(&store).await.context("cannot read the topics' configuration")?;
-        let log_config = settings::log_manager_config(config, identity.offline_dirs.clone());
+        // What was changed in earlier runs is in force from the start.
+        let values = &layers.current().values;
+        let offline_dirs = identity.offline_dirs.clone();
+        let log_config = settings::log_manager_config(values, config.log_dirs.clone(), offline_dirs);
         let logs = open_logs(log_config, overrides).await?;
         let failures = log_dir_failure::listen(&logs);
         let metadata = Arc::new(MetadataCache::new());
@@ -160,7 +163,7 @@ impl Parts {
             stop.clone(),
         );
         let replicas = ReplicaManager::new(
-            settings::replication_config(&config.values, identity.broker_id),
+            settings::replication_config(values, identity.broker_id),
             logs.clone(),
             Arc::new(authority),
             Arc::new(WireLeaders::new(connect.clone())),
