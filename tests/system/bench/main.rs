@@ -1,14 +1,43 @@
-//! Benchmarks, run by tests/bench. Each case prints one table: Gregor's figures, and Apache Kafka's from the same run.
+//! Benchmarks, run by tests/bench. Each case prints its tables: Gregor's figures, and Apache Kafka's from the same run.
 
+mod compaction;
+mod java_flags;
+mod log;
+mod recovery;
 mod start;
+mod stored;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use gregor_harness::TestContext;
 use gregor_harness::java::kafka_libs;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::path::Path;
+
+const CASES: [&str; 4] = ["start", "log", "recovery", "compaction"];
 
 fn main() -> Result<()> {
-    let wanted: Vec<String> = std::env::args().skip(1).collect();
-    let cases = if wanted.is_empty() { vec!["start".to_owned()] } else { wanted };
+    raise_open_files()?;
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match *words {
+        // What `recovery` runs in processes of their own.
+        ["recovery-fill", dir, partitions] => recovery::fill(Path::new(dir), partitions.parse()?),
+        ["recovery-open", dir] => recovery::open(Path::new(dir)),
+        [] => run(&CASES),
+        ref cases => run(cases),
+    }
+}
+
+/// As many files as this process may open: what a broker does when it starts.
+fn raise_open_files() -> Result<()> {
+    let limit = getrlimit(Resource::Nofile);
+    Ok(setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit })?)
+}
+
+fn run(cases: &[&str]) -> Result<()> {
+    if let Some(unknown) = cases.iter().find(|case| !CASES.contains(case)) {
+        bail!("no benchmark is called {unknown}; there are: {}", CASES.join(", "));
+    }
     let with_kafka = kafka_libs().is_ok();
     if !with_kafka {
         println!("(without Apache Kafka beside it: `tests/run interop` fetches its jars)");
@@ -17,10 +46,13 @@ fn main() -> Result<()> {
     for case in cases {
         let dir = tempfile::Builder::new().prefix("gregor-bench-").tempdir()?;
         let context = TestContext::in_directory(dir.path());
-        match case.as_str() {
-            "start" => runtime.block_on(start::run(&context, with_kafka))?,
-            other => bail!("no benchmark is called {other}; there is: start"),
+        match *case {
+            "start" => runtime.block_on(start::run(&context, with_kafka)),
+            "log" => log::run(&context),
+            "recovery" => runtime.block_on(recovery::run(&context, with_kafka)),
+            _ => runtime.block_on(compaction::run(&context, with_kafka)),
         }
+        .with_context(|| format!("benchmark {case}"))?;
     }
     Ok(())
 }
