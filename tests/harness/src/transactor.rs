@@ -76,6 +76,9 @@ pub(crate) fn new_producer(bootstrap: &str, transactional_id: &str) -> Result<Tr
         .set("reconnect.backoff.max.ms", "500")
         .set("retry.backoff.ms", "50")
         .set("socket.timeout.ms", "10000")
+        // librdkafka waits for ever to send offsets to a group coordinator that went out of the metadata (its issues 5456
+        // and 5511), until some connection changes state: let idle ones be closed.
+        .set("connections.max.idle.ms", "1000")
         .create_with_context(DefaultProducerContext)?;
     retried(|| producer.init_transactions(STEP)).context("initializing transactions")?;
     Ok(producer)
