@@ -104,7 +104,9 @@ impl Client {
             let request = Request::Produce(name.clone(), count, payload);
             self.ask(core, leader, request, Asked::Produce(name, count, payload));
         }
-        if let Some((name, leader)) = core.random.pick(&known).cloned().filter(|_| self.steps % 2 == 0) {
+        if let Some((name, leader)) =
+            core.random.pick(&known).cloned().filter(|_| self.steps.is_multiple_of(2))
+        {
             let position = self.positions.get(&name).copied().unwrap_or_default();
             let request = Request::Consume(name.clone(), position);
             self.ask(core, leader, request, Asked::Consume(name));

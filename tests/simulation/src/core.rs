@@ -174,7 +174,7 @@ impl Core {
     }
 
     /// What happens next; the time moves there.
-    pub fn next(&mut self) -> Option<Event> {
+    pub fn take_next(&mut self) -> Option<Event> {
         let Reverse(next) = self.queue.pop()?;
         self.now = next.at;
         self.events += 1;

@@ -111,7 +111,7 @@ impl World {
 
     fn run(mut self) -> Report {
         while self.phase != Phase::Over && self.core.checker.violation().is_none() {
-            let Some(event) = self.core.next() else { break };
+            let Some(event) = self.core.take_next() else { break };
             self.happen(event);
             if self.core.events > EVENTS_MAX {
                 self.core.checker.violated("no storms", || "too many events".to_owned());

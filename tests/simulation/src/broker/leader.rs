@@ -532,7 +532,5 @@ fn mutated_high_watermark(leading: &Leading, end: Offset, min_isr: usize, frozen
     }
     let members = leading.assumed.as_deref().filter(|_| !frozen).unwrap_or(state.isr().members());
     let followers = state.followers().filter(|(id, _)| members.contains(id));
-    followers
-        .map(|(_, progress)| progress.log_end_offset())
-        .fold(Some(end), |low, next| Some(low?.min(next?)))
+    followers.map(|(_, progress)| progress.log_end_offset()).try_fold(end, |low, next| Some(low.min(next?)))
 }

@@ -63,6 +63,9 @@ enum InFlight {
     ControlledShutdown,
 }
 
+/// A message that came while the disk stood still, and since when a follower waits for its answer.
+type Held = (Node, Message, Option<(BrokerId, Timestamp)>);
+
 /// A running broker.
 pub struct Process {
     id: BrokerId,
@@ -82,7 +85,7 @@ pub struct Process {
     in_flight: BTreeMap<Correlation, InFlight>,
     waiting_fetches: BTreeMap<Correlation, WaitingFetch>,
     /// The disk stands still: what came meanwhile, and since when a follower waits.
-    stalled: Option<Vec<(Node, Message, Option<(BrokerId, Timestamp)>)>>,
+    stalled: Option<Vec<Held>>,
     /// Asked to be let go so many times; done when that is known.
     shutdown: Option<u32>,
     /// May be stopped now.

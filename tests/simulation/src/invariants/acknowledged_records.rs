@@ -49,7 +49,7 @@ impl Checker {
         let isr = known.isr.iter().filter(|member| !known.tainted.contains_key(member));
         let lacking = isr.copied().find(|member| {
             let log = disks.iter().find(|(id, _)| id == member).and_then(|(_, disk)| disk.get(partition));
-            !log.and_then(|log| log.batch_at(base)).is_some_and(|batch| batch.payload == payload)
+            log.and_then(|log| log.batch_at(base)).is_none_or(|batch| batch.payload != payload)
         });
         if let Some(member) = lacking {
             self.violated(NAME, || {
