@@ -72,7 +72,7 @@ fn send_all(log: &PartitionLog, batch_bytes: u64, records: i64, socket: &TcpStre
             by_sendfile += rustix::fs::sendfile(socket, &slice.file, Some(&mut position), left)? as u64;
             sendfile_calls += 1;
         }
-        offset = offset + i64::try_from(batches)? * records;
+        offset += i64::try_from(batches)? * records;
     }
     let after = thread_reads()?;
     // The kernel counts what sendfile moves as read, too.
