@@ -5,7 +5,7 @@
 
 use kafka_protocol::messages::{ApiKey, RequestKind};
 
-use crate::decode::{DecodeError, decode};
+use crate::decode::{DecodeError, decode_request_body};
 
 /// One API with the versions this broker speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +39,7 @@ macro_rules! apis {
         ) -> Option<Result<RequestKind, DecodeError>> {
             match key {
                 $(ApiKey::$name => Some(
-                    decode::<kafka_protocol::messages::$request>(body, version).map(RequestKind::$name),
+                    decode_request_body::<kafka_protocol::messages::$request>(body, version).map(RequestKind::$name),
                 ),)*
                 _ => None,
             }

@@ -39,6 +39,12 @@ pub fn decode<T: Decodable>(bytes: Bytes, version: i16) -> Result<T, DecodeError
     }
 }
 
+/// Decodes the body of a request. What follows it is passed over, as Kafka's parser does: librdkafka 2.12 sends three
+/// bytes more than Metadata 12 has.
+pub(crate) fn decode_request_body<T: Decodable>(mut bytes: Bytes, version: i16) -> Result<T, DecodeError> {
+    decode_prefix(&mut bytes, version)
+}
+
 /// Decodes a message at the start of `bytes` and leaves what follows it.
 pub fn decode_prefix<T: Decodable>(bytes: &mut Bytes, version: i16) -> Result<T, DecodeError> {
     let mut guarded = Guarded { bytes: bytes.clone(), integers: Integers::Cut, cut_some: false };

@@ -62,6 +62,8 @@ impl CommandLine {
         for (key, _) in std::env::vars_os().filter(|(key, _)| key.to_string_lossy().starts_with("GREGOR_")) {
             command.env_remove(key);
         }
+        // cargo points it at the librdkafka it built, which kcat would load instead of its own.
+        command.env_remove("LD_LIBRARY_PATH");
         command.envs(self.environment.iter().map(|(k, v)| (k, v))).stdin(Stdio::null());
         command
     }
