@@ -124,6 +124,8 @@ apis! {
 }
 
 /// The APIs this broker serves. Serving one more is one row more.
+/// Six APIs have handlers and no row, as nothing holds their answers against Kafka's yet: DeleteRecords, DescribeLogDirs,
+/// AlterConfigs, IncrementalAlterConfigs, AlterPartitionReassignments, UpdateFeatures.
 const SERVED: &[ApiKey] = &[
     ApiKey::Produce,
     ApiKey::Fetch,
@@ -160,16 +162,10 @@ const SERVED: &[ApiKey] = &[
     ApiKey::DescribeProducers,
     ApiKey::DescribeTransactions,
     ApiKey::ListTransactions,
-    ApiKey::DeleteRecords,
     ApiKey::DescribeConfigs,
-    ApiKey::AlterConfigs,
-    ApiKey::IncrementalAlterConfigs,
-    ApiKey::DescribeLogDirs,
     ApiKey::CreatePartitions,
     ApiKey::ElectLeaders,
-    ApiKey::AlterPartitionReassignments,
     ApiKey::ListPartitionReassignments,
-    ApiKey::UpdateFeatures,
 ];
 
 /// What ApiVersions advertises, in the order of the keys.
