@@ -1,8 +1,9 @@
 //! The partitions of one fetcher and what each is about to do (`AbstractFetcherThread`, `PartitionFetchState`).
 //!
 //! Pure: answers and the time come in, what to do with the log comes out, and how that went is told back.
-//! Invariant: an answer acts only on the state it was asked from; a partition whose log cannot be trusted to follow is *failed*, and
-//! silent until its next term.
+//! Invariant: an answer acts only on the state it was asked from, and how a step went is told only to the term it was taken in: a
+//! later term may have begun while the leader was asked. A partition whose log cannot be trusted to follow is *failed*, and silent
+//! until its next term.
 //!
 //! ```text
 //!   start ──> Truncating ──(epochs agree)──> Fetching ──(diverging epoch)──> truncate, stay Fetching
@@ -159,9 +160,16 @@ impl FetcherMachine {
         self.partitions.insert(start.partition, state);
     }
 
-    /// Lets a partition go; also what is done with one that failed.
+    /// Lets a partition go, whatever its term: it is no longer followed from here.
     pub fn stop(&mut self, partition: &TopicPartition) {
         self.partitions.remove(partition);
+    }
+
+    /// Lets a partition go that cannot go on in `term`; a later term stays.
+    pub fn drop_term(&mut self, partition: &TopicPartition, term: LeaderEpoch) {
+        if self.in_term(partition, term).is_some() {
+            self.partitions.remove(partition);
+        }
     }
 
     /// The topic got an id, or a controller without ids took over.
@@ -215,7 +223,7 @@ impl FetcherMachine {
             }
             FetchAnswer::Diverging(end) => Step::Truncate(end),
             FetchAnswer::Refused(LeaderRefusal::OffsetOutOfRange) => Step::ResolveOutOfRange,
-            FetchAnswer::Refused(refusal) => self.refused(partition, refusal, now),
+            FetchAnswer::Refused(refusal) => self.refused(partition, asked.leader_epoch, refusal, now),
         }
     }
 
@@ -232,18 +240,31 @@ impl FetcherMachine {
         }
         match answer {
             Ok(end) => Step::Truncate(end),
-            Err(refusal) => self.refused(partition, refusal, now),
+            Err(refusal) => self.refused(partition, asked.leader_epoch, refusal, now),
         }
     }
 
-    /// The leader refused what was asked in this very term.
-    pub fn refused(&mut self, partition: &TopicPartition, refusal: LeaderRefusal, now: Timestamp) -> Step {
+    /// The leader refused what was asked in `term`.
+    pub fn refused(
+        &mut self,
+        partition: &TopicPartition,
+        term: LeaderEpoch,
+        refusal: LeaderRefusal,
+        now: Timestamp,
+    ) -> Step {
+        if self.in_term(partition, term).is_none() {
+            return Step::Nothing;
+        }
         if refusal == LeaderRefusal::FencedLeaderEpoch {
             self.stop(partition);
             return Step::Failed;
         }
-        self.delay(partition, now);
+        self.delay(partition, term, now);
         Step::Nothing
+    }
+
+    fn in_term(&mut self, partition: &TopicPartition, term: LeaderEpoch) -> Option<&mut PartitionFetch> {
+        self.partitions.get_mut(partition).filter(|state| state.leader_epoch == term)
     }
 
     /// The partition, if it is still where the request left it.
@@ -266,28 +287,31 @@ impl FetcherMachine {
     pub fn appended(
         &mut self,
         partition: &TopicPartition,
+        term: LeaderEpoch,
         next: Offset,
         last_epoch: Option<LeaderEpoch>,
         leader_high_watermark: Option<Offset>,
     ) {
-        let Some(state) = self.partitions.get_mut(partition) else { return };
-        if next > state.fetch_offset {
-            self.cursor = Some(partition.clone());
-        }
+        let Some(state) = self.in_term(partition, term) else { return };
+        let is_served = next > state.fetch_offset;
         state.fetch_offset = next;
         state.last_fetched_epoch = last_epoch.or(state.last_fetched_epoch);
         state.lag = leader_high_watermark.map(|high_watermark| (high_watermark - next).max(0));
+        if is_served {
+            self.cursor = Some(partition.clone());
+        }
     }
 
     /// The log was truncated; `last_epoch` is its newest epoch now.
     pub fn truncated(
         &mut self,
         partition: &TopicPartition,
+        term: LeaderEpoch,
         truncation: Truncation,
         last_epoch: Option<LeaderEpoch>,
     ) {
         let truncates_on_fetch = self.truncates_on_fetch;
-        let Some(state) = self.partitions.get_mut(partition) else { return };
+        let Some(state) = self.in_term(partition, term) else { return };
         state.fetch_offset = truncation.offset;
         state.last_fetched_epoch = last_epoch;
         // When not complete, the next Fetch carries the epoch that is last now, and the leader looks again.
@@ -300,8 +324,14 @@ impl FetcherMachine {
     }
 
     /// The log was brought into the leader's range: fetch from `offset`.
-    pub fn restarted(&mut self, partition: &TopicPartition, offset: Offset, last_epoch: Option<LeaderEpoch>) {
-        let Some(state) = self.partitions.get_mut(partition) else { return };
+    pub fn restarted(
+        &mut self,
+        partition: &TopicPartition,
+        term: LeaderEpoch,
+        offset: Offset,
+        last_epoch: Option<LeaderEpoch>,
+    ) {
+        let Some(state) = self.in_term(partition, term) else { return };
         state.fetch_offset = offset;
         state.last_fetched_epoch = last_epoch;
         state.phase = FetchPhase::Fetching;
@@ -309,9 +339,9 @@ impl FetcherMachine {
     }
 
     /// Lets a partition rest for the back-off.
-    pub fn delay(&mut self, partition: &TopicPartition, now: Timestamp) {
+    pub fn delay(&mut self, partition: &TopicPartition, term: LeaderEpoch, now: Timestamp) {
         let until = now + self.backoff_ms;
-        if let Some(state) = self.partitions.get_mut(partition).filter(|state| state.is_ready(now)) {
+        if let Some(state) = self.in_term(partition, term).filter(|state| state.is_ready(now)) {
             state.delayed_until = Some(until);
         }
     }

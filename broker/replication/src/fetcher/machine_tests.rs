@@ -47,7 +47,7 @@ fn a_log_with_epochs_fetches_at_once_where_fetch_tells_of_divergence() {
 #[test]
 fn the_same_term_again_changes_nothing_and_a_new_one_starts_over() {
     let mut machine = machine(true, &[start(0, 10, Some(4))]);
-    machine.appended(&partition(0), Offset(20), Some(EPOCH), None);
+    machine.appended(&partition(0), EPOCH, Offset(20), Some(EPOCH), None);
     machine.start(start(0, 3, Some(4)));
     assert_eq!(machine.get(&partition(0)).unwrap().fetch_offset, Offset(20));
     machine.start(FetchStart { leader_epoch: LeaderEpoch(6), ..start(0, 3, Some(4)) });
@@ -85,7 +85,7 @@ fn an_incomplete_truncation_asks_again_by_fetch_or_by_epoch() {
     let incomplete = Truncation { offset: Offset(6), complete: false };
     for (on_fetch, phase) in [(true, FetchPhase::Fetching), (false, FetchPhase::Truncating)] {
         let mut machine = machine(on_fetch, &[start(0, 10, Some(4))]);
-        machine.truncated(&partition(0), incomplete, Some(LeaderEpoch(2)));
+        machine.truncated(&partition(0), EPOCH, incomplete, Some(LeaderEpoch(2)));
         let state = machine.get(&partition(0)).unwrap();
         assert_eq!((state.phase, state.fetch_offset), (phase, Offset(6)));
         assert_eq!(state.last_fetched_epoch, Some(LeaderEpoch(2)));
@@ -99,7 +99,12 @@ fn epochs_are_asked_for_before_the_first_fetch() {
     assert_eq!(machine.to_truncate(Timestamp(0)).count(), 1);
     let end = EpochEnd { epoch: Some(LeaderEpoch(4)), end_offset: Some(Offset(8)) };
     assert_eq!(machine.on_epoch_end(&partition(0), asked(10), Ok(end), Timestamp(0)), Step::Truncate(end));
-    machine.truncated(&partition(0), Truncation { offset: Offset(8), complete: true }, Some(LeaderEpoch(4)));
+    machine.truncated(
+        &partition(0),
+        EPOCH,
+        Truncation { offset: Offset(8), complete: true },
+        Some(LeaderEpoch(4)),
+    );
     assert_eq!(fetching(&machine, 0), [0]);
     let late = machine.on_epoch_end(&partition(0), asked(8), Ok(end), Timestamp(0));
     assert_eq!(late, Step::Nothing, "it fetches already");
@@ -109,9 +114,9 @@ fn epochs_are_asked_for_before_the_first_fetch() {
 fn those_served_last_are_listed_last() {
     let mut machine = machine(true, &[start(0, 0, Some(1)), start(1, 0, Some(1)), start(2, 0, Some(1))]);
     assert_eq!(fetching(&machine, 0), [0, 1, 2]);
-    machine.appended(&partition(0), Offset(5), None, None);
+    machine.appended(&partition(0), EPOCH, Offset(5), None, None);
     assert_eq!(fetching(&machine, 0), [1, 2, 0]);
-    machine.appended(&partition(2), Offset(0), None, None); // nothing came
+    machine.appended(&partition(2), EPOCH, Offset(0), None, None); // nothing came
     assert_eq!(fetching(&machine, 0), [1, 2, 0]);
     machine.stop(&partition(0));
     assert_eq!(fetching(&machine, 0), [1, 2]);
@@ -120,7 +125,7 @@ fn those_served_last_are_listed_last() {
 #[test]
 fn delays_end() {
     let mut machine = machine(true, &[start(0, 0, Some(1)), start(1, 0, Some(1))]);
-    machine.delay(&partition(0), Timestamp(100));
+    machine.delay(&partition(0), EPOCH, Timestamp(100));
     assert_eq!(fetching(&machine, 100), [1]);
     assert_eq!(machine.next_ready(Timestamp(100)), Some(Timestamp(1_100)));
     machine.delay_all(Timestamp(500));
@@ -134,10 +139,38 @@ fn delays_end() {
 fn lag_is_known_after_an_answer() {
     let mut machine = machine(true, &[start(0, 0, Some(1))]);
     assert!(!machine.get(&partition(0)).unwrap().is_in_sync());
-    machine.appended(&partition(0), Offset(5), None, Some(Offset(9)));
+    machine.appended(&partition(0), EPOCH, Offset(5), None, Some(Offset(9)));
     assert_eq!(machine.get(&partition(0)).unwrap().lag, Some(4));
-    machine.appended(&partition(0), Offset(9), None, Some(Offset(9)));
+    machine.appended(&partition(0), EPOCH, Offset(9), None, Some(Offset(9)));
     assert!(machine.get(&partition(0)).unwrap().is_in_sync());
-    machine.truncated(&partition(0), Truncation { offset: Offset(3), complete: true }, None);
+    machine.truncated(&partition(0), EPOCH, Truncation { offset: Offset(3), complete: true }, None);
     assert!(!machine.get(&partition(0)).unwrap().is_in_sync());
+}
+
+#[test]
+fn what_became_of_an_earlier_term_does_not_concern_a_later_one() {
+    let former = LeaderEpoch(4);
+    let name = partition(0);
+    let fenced = LeaderRefusal::FencedLeaderEpoch;
+    let complete = Truncation { offset: Offset(1), complete: true };
+    let late: [(&str, &dyn Fn(&mut FetcherMachine)); 7] = [
+        ("dropped", &|machine| machine.drop_term(&name, former)),
+        ("fenced", &|machine| {
+            assert_eq!(machine.refused(&name, former, fenced, Timestamp(0)), Step::Nothing);
+        }),
+        ("refused", &|machine| {
+            machine.refused(&name, former, LeaderRefusal::Other(6), Timestamp(0));
+        }),
+        ("appended", &|machine| machine.appended(&name, former, Offset(99), Some(former), None)),
+        ("truncated", &|machine| machine.truncated(&name, former, complete, None)),
+        ("restarted", &|machine| machine.restarted(&name, former, Offset(7), None)),
+        ("delayed", &|machine| machine.delay(&name, former, Timestamp(0))),
+    ];
+    for (what, late) in late {
+        let mut machine = machine(true, &[start(0, 10, Some(3))]);
+        let before = machine.get(&name).cloned();
+        late(&mut machine);
+        assert_eq!(machine.get(&name).cloned(), before, "{what}");
+        assert!(before.is_some());
+    }
 }

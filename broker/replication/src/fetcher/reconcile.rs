@@ -24,7 +24,9 @@ impl Fetcher {
         now: Timestamp,
     ) {
         match self.replicas.truncate(partition, asked.leader_epoch, leader, asked.fetch_offset, now) {
-            Ok((truncation, last_epoch)) => self.machine.truncated(partition, truncation, last_epoch),
+            Ok((truncation, last_epoch)) => {
+                self.machine.truncated(partition, asked.leader_epoch, truncation, last_epoch);
+            }
             Err(error) => self.step_failed(partition, asked.leader_epoch, &error, now),
         }
     }
@@ -88,7 +90,7 @@ impl Fetcher {
                     Err(error) => self.step_failed(&partition, term, &error, now),
                 },
                 Some(Err(refusal)) => self.refused(&partition, term, *refusal, now),
-                None => self.machine.delay(&partition, now),
+                None => self.machine.delay(&partition, term, now),
             }
         }
         if by_start.is_empty() {
@@ -104,7 +106,7 @@ impl Fetcher {
                     Err(error) => self.step_failed(&partition, term, &error, now),
                 },
                 Some(Err(refusal)) => self.refused(&partition, term, *refusal, now),
-                None => self.machine.delay(&partition, now),
+                None => self.machine.delay(&partition, term, now),
             }
         }
         Ok(())
@@ -124,9 +126,7 @@ impl Fetcher {
 
     pub(super) fn restarted(&mut self, partition: &TopicPartition, term: LeaderEpoch, offset: Offset) {
         let last_epoch = self.replicas.log(partition, term).and_then(|log| log.latest_epoch());
-        if self.machine.get(partition).is_some_and(|state| state.leader_epoch == term) {
-            self.machine.restarted(partition, offset, last_epoch);
-        }
+        self.machine.restarted(partition, term, offset, last_epoch);
     }
 
     fn refused(
@@ -136,7 +136,7 @@ impl Fetcher {
         refusal: LeaderRefusal,
         now: Timestamp,
     ) {
-        if self.machine.refused(partition, refusal, now) == Step::Failed {
+        if self.machine.refused(partition, term, refusal, now) == Step::Failed {
             self.fail(partition, term, &LATER_TERM);
         }
     }

@@ -222,6 +222,7 @@ impl Fetcher {
                         }
                         self.machine.appended(
                             &partition,
+                            asked.leader_epoch,
                             position.log_end,
                             position.last_epoch,
                             high_watermark,
@@ -247,7 +248,7 @@ impl Fetcher {
         now: Timestamp,
     ) {
         match consequence(error) {
-            Consequence::Drop => self.machine.stop(partition),
+            Consequence::Drop => self.machine.drop_term(partition, term),
             Consequence::Resume => {
                 tracing::warn!(%partition, %error, "fetching goes on from the log end");
                 if let Some(log) = self.replicas.log(partition, term) {
@@ -256,7 +257,7 @@ impl Fetcher {
             }
             Consequence::Delay => {
                 tracing::error!(%partition, %error, leader = %self.leader, "cannot append what the leader sent, will ask again");
-                self.machine.delay(partition, now);
+                self.machine.delay(partition, term, now);
             }
             Consequence::Fail => self.fail(partition, term, error),
         }
@@ -270,7 +271,7 @@ impl Fetcher {
         term: LeaderEpoch,
         reason: &dyn std::fmt::Display,
     ) {
-        self.machine.stop(partition);
+        self.machine.drop_term(partition, term);
         let mut failed = self.failed.lock();
         if self.replicas.log(partition, term).is_some() {
             tracing::error!(%partition, leader_epoch = %term, leader = %self.leader, %reason, "replication of the partition stops until its next leader epoch");

@@ -1,5 +1,7 @@
 //! Changing leaders: what is committed stays, what is not goes, and the logs end up equal.
 
+use std::sync::atomic::Ordering;
+
 use gregor_log::LogConfig;
 use gregor_replication::{ReplicaProtocol, RequiredAcks};
 
@@ -72,6 +74,28 @@ async fn a_follower_behind_the_leaders_start_begins_anew() {
     eventually("it has what is left", || follower.log_end(0) == 5).await;
     let log = follower.logs.log(&partition(0)).unwrap();
     assert_eq!(log.log_start_offset().0, 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_about_offsets_that_comes_in_a_later_term_does_not_end_it() {
+    let world = World::new();
+    let (leader, follower) = (world.broker(1), world.broker(2));
+    leader.apply(&[state(0, 1, 0, &[1], &[1, 2])]).await;
+    for _ in 0..5 {
+        leader.produce(0, &["a"], RequiredAcks::All, 1_000).await.unwrap();
+    }
+    let start = Some(gregor_model::Offset(3));
+    leader.manager.delete_records(vec![(partition(0), start)], 50, false).await;
+    let gate = world.list_offsets_gate.lock().await;
+    follower.apply(&[state(0, 1, 0, &[1], &[1, 2])]).await;
+    let asked = || world.list_offsets_asked.load(Ordering::SeqCst);
+    eventually("it asks where the leader's log is", || asked() == 1).await;
+    let next = [state(0, 1, 1, &[1], &[1, 2])];
+    leader.apply(&next).await;
+    follower.apply(&next).await;
+    drop(gate);
+    eventually("it follows in the later term", || equal(&leader, &follower)).await;
+    assert!(asked() > 1, "the first answer was for the former term");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -54,6 +55,10 @@ pub struct World {
     pub clock_ahead_ms: Mutex<HashMap<i32, i64>>,
     /// How many AlterPartition requests came, and how many partitions were in them.
     pub isr_requests: Mutex<Vec<usize>>,
+    /// While it is locked, answers to ListOffsets of followers are held back.
+    pub list_offsets_gate: tokio::sync::Mutex<()>,
+    /// How many of them came.
+    pub list_offsets_asked: AtomicUsize,
     topic_ids: Mutex<HashMap<TopicName, TopicId>>,
 }
 

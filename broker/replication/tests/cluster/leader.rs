@@ -1,6 +1,7 @@
 //! A leader without a network: follower requests in the protocol's types, answered by its replica manager as a server would.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use gregor_log::{FetchIsolation, TimestampQuery};
@@ -9,7 +10,7 @@ use gregor_model::{
 };
 use gregor_replication::{
     FetchError, FetchParams, FetchPartition, FetchRequester, FetchedPartition, LeaderEndpoint,
-    LeaderUnreachable, PartitionError, PartitionSummary, SessionPartition, SessionRequest,
+    LeaderUnreachable, ListOffsetsError, PartitionError, PartitionSummary, SessionPartition, SessionRequest,
 };
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::fetch_response::{EpochEndOffset, FetchableTopicResponse, PartitionData};
@@ -189,13 +190,19 @@ impl LeaderEndpoint for LeaderInProcess {
                 let partition = TopicPartition::new(topic.name.as_str(), asked.partition_index);
                 let query = TimestampQuery::from_wire(asked.timestamp).unwrap();
                 let epoch = LeaderEpoch::from_wire(asked.current_leader_epoch);
-                let listed = manager.list_offset(&partition, query, None, epoch, true).unwrap().unwrap();
                 let data = list_offsets_response::ListOffsetsPartitionResponse::default();
                 let data = data.with_partition_index(asked.partition_index);
-                answer.partitions.push(data.with_offset(Offset::to_wire(listed.offset)));
+                let listed = manager.list_offset(&partition, query, None, epoch, true);
+                answer.partitions.push(match listed {
+                    Ok(listed) => data.with_offset(Offset::to_wire(listed.unwrap().offset)),
+                    Err(ListOffsetsError::Partition(error)) => data.with_error_code(partition_code(&error)),
+                    Err(error) => panic!("{error}"),
+                });
             }
             response.topics.push(answer);
         }
+        self.world.list_offsets_asked.fetch_add(1, Ordering::SeqCst);
+        drop(self.world.list_offsets_gate.lock().await);
         Ok(response)
     }
 

@@ -270,15 +270,17 @@ impl Process {
     ) {
         let Some(fetcher) = self.fetchers.get_mut(&leader) else { return };
         let follows = self.partitions.get(name).is_some_and(|hosted| hosted.follows_in(asked.leader_epoch));
-        let Some(log) = cx.disk.get_mut(name).filter(|_| follows) else { return fetcher.machine.stop(name) };
+        let Some(log) = cx.disk.get_mut(name).filter(|_| follows) else {
+            return fetcher.machine.drop_term(name, asked.leader_epoch);
+        };
         if asked.fetch_offset != log.end() {
             return restarted(&mut fetcher.machine, name, asked.leader_epoch, log);
         }
         let corrupt = corrupt && !fetched.batches.is_empty();
         let mut last_epoch = match log.append_fetched(&fetched.batches, corrupt, asked.leader_epoch) {
             Ok(last_epoch) => last_epoch,
-            Err(AppendRefusal::Corrupt) => return fetcher.machine.delay(name, cx.now),
-            Err(AppendRefusal::NotAtEnd) => return fetcher.machine.stop(name),
+            Err(AppendRefusal::Corrupt) => return fetcher.machine.delay(name, asked.leader_epoch, cx.now),
+            Err(AppendRefusal::NotAtEnd) => return fetcher.machine.drop_term(name, asked.leader_epoch),
         };
         let before = log.high_watermark;
         log.set_high_watermark(fetched.high_watermark);
@@ -287,7 +289,8 @@ impl Process {
         if cx.core.is_mutant(Mutant::TruncateToHighWatermark) {
             last_epoch = None;
         }
-        fetcher.machine.appended(name, log.end(), last_epoch, Some(fetched.high_watermark));
+        let term = asked.leader_epoch;
+        fetcher.machine.appended(name, term, log.end(), last_epoch, Some(fetched.high_watermark));
     }
 
     fn truncate(
@@ -300,7 +303,9 @@ impl Process {
     ) {
         let Some(fetcher) = self.fetchers.get_mut(&leader) else { return };
         let follows = self.partitions.get(name).is_some_and(|hosted| hosted.follows_in(asked.leader_epoch));
-        let Some(log) = cx.disk.get_mut(name).filter(|_| follows) else { return fetcher.machine.stop(name) };
+        let Some(log) = cx.disk.get_mut(name).filter(|_| follows) else {
+            return fetcher.machine.drop_term(name, asked.leader_epoch);
+        };
         let log_end = log.end();
         let decided = truncation::decide(end, asked.fetch_offset, log_end, |epoch| {
             log.epochs.end_offset_for(epoch, log_end)
@@ -311,7 +316,8 @@ impl Process {
         }
         let offset = log.end();
         let last_epoch = log.epochs.latest().filter(|_| !cx.core.is_mutant(Mutant::TruncateToHighWatermark));
-        fetcher.machine.truncated(name, truncation::Truncation { offset, ..decided }, last_epoch);
+        let truncation = truncation::Truncation { offset, ..decided };
+        fetcher.machine.truncated(name, asked.leader_epoch, truncation, last_epoch);
     }
 
     fn on_epoch_end(
@@ -342,9 +348,9 @@ impl Process {
             let follows = self.partitions.get(&name).is_some_and(|hosted| hosted.follows_in(term));
             let log = cx.disk.get_mut(&name).filter(|_| follows);
             match (end, log) {
-                (_, None) => fetcher.machine.stop(&name),
+                (_, None) => fetcher.machine.drop_term(&name, term),
                 (Err(refusal), _) => {
-                    fetcher.machine.refused(&name, refusal, cx.now);
+                    fetcher.machine.refused(&name, term, refusal, cx.now);
                 }
                 (Ok(end), Some(log)) if end < log.end() => {
                     log.truncate(end);
@@ -371,9 +377,9 @@ impl Process {
         for ((name, term), (_, start)) in partitions.into_iter().zip(starts) {
             let follows = self.partitions.get(&name).is_some_and(|hosted| hosted.follows_in(term));
             match (start, cx.disk.get(&name).filter(|_| follows)) {
-                (_, None) => fetcher.machine.stop(&name),
+                (_, None) => fetcher.machine.drop_term(&name, term),
                 (Err(refusal), _) => {
-                    fetcher.machine.refused(&name, refusal, cx.now);
+                    fetcher.machine.refused(&name, term, refusal, cx.now);
                 }
                 (Ok(_), Some(log)) => restarted(&mut fetcher.machine, &name, term, log),
             }
@@ -383,7 +389,5 @@ impl Process {
 
 /// As `Fetcher::restarted`.
 fn restarted(machine: &mut FetcherMachine, name: &TopicPartition, term: LeaderEpoch, log: &SimLog) {
-    if machine.get(name).is_some_and(|state| state.leader_epoch == term) {
-        machine.restarted(name, log.end(), log.epochs.latest());
-    }
+    machine.restarted(name, term, log.end(), log.epochs.latest());
 }
