@@ -8,16 +8,22 @@ const DIR_NAME_MAX: usize = 255;
 
 /// What a file of a partition is, by the end of its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) enum FileKind {
+pub enum FileKind {
+    /// Record batches.
     Log,
+    /// From offsets to positions.
     OffsetIndex,
+    /// From timestamps to offsets.
     TimeIndex,
+    /// Aborted transactions.
     TransactionIndex,
+    /// Producers' state.
     Snapshot,
 }
 
 impl FileKind {
-    pub(crate) const ALL: [FileKind; 5] = [
+    /// Every kind.
+    pub const ALL: [FileKind; 5] = [
         FileKind::Log,
         FileKind::OffsetIndex,
         FileKind::TimeIndex,
@@ -26,10 +32,11 @@ impl FileKind {
     ];
 
     /// The kinds that a segment consists of.
-    pub(crate) const OF_SEGMENT: [FileKind; 4] =
+    pub const OF_SEGMENT: [FileKind; 4] =
         [FileKind::Log, FileKind::OffsetIndex, FileKind::TimeIndex, FileKind::TransactionIndex];
 
-    const fn suffix(self) -> &'static str {
+    /// What a name of this kind ends with.
+    pub const fn suffix(self) -> &'static str {
         match self {
             FileKind::Log => ".log",
             FileKind::OffsetIndex => ".index",
@@ -40,14 +47,14 @@ impl FileKind {
     }
 
     /// The name of the file of this kind at `base`, with `state` behind it.
-    pub(crate) fn name(self, base: Offset, state: FileState) -> String {
+    pub fn name(self, base: Offset, state: FileState) -> String {
         format!("{:020}{}{}", base.0, self.suffix(), state.suffix())
     }
 }
 
 /// What a suffix behind the normal name says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum FileState {
+pub enum FileState {
     /// In use.
     Plain,
     /// Waiting to be unlinked.
@@ -59,7 +66,8 @@ pub(crate) enum FileState {
 }
 
 impl FileState {
-    pub(crate) const fn suffix(self) -> &'static str {
+    /// What the name ends with.
+    pub const fn suffix(self) -> &'static str {
         match self {
             FileState::Plain => "",
             FileState::Deleted => ".deleted",
@@ -71,15 +79,18 @@ impl FileState {
 
 /// The parts of the name of a segment file or producer snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct FileName {
-    pub(crate) base: Offset,
-    pub(crate) kind: FileKind,
-    pub(crate) state: FileState,
+pub struct FileName {
+    /// The base offset of the segment; of a snapshot, the offset before which it holds the state.
+    pub base: Offset,
+    /// What the file is.
+    pub kind: FileKind,
+    /// What is being done with it.
+    pub state: FileState,
 }
 
 impl FileName {
     /// Takes a name apart; `None` for all other files.
-    pub(crate) fn parse(name: &str) -> Option<FileName> {
+    pub fn parse(name: &str) -> Option<FileName> {
         let (plain, state) = [FileState::Deleted, FileState::Cleaned, FileState::Swap]
             .into_iter()
             .find_map(|state| Some((name.strip_suffix(state.suffix())?, state)))
@@ -94,7 +105,7 @@ impl FileName {
 
 /// What a directory in a log directory is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum DirName {
+pub enum DirName {
     /// A partition's current log.
     Current(TopicPartition),
     /// A copy on its way from another log directory.
@@ -110,7 +121,8 @@ pub(crate) enum DirName {
 }
 
 impl DirName {
-    pub(crate) fn parse(name: &str) -> DirName {
+    /// Takes a name apart.
+    pub fn parse(name: &str) -> DirName {
         if matches!(name, "remote-log-index-cache" | "__cluster_metadata-0") {
             return DirName::Skipped;
         }
@@ -140,7 +152,7 @@ fn topic_partition(name: &str) -> Option<TopicPartition> {
 }
 
 /// `topic-partition.<id>-delete`, the topic cut so that the name is not too long (`logDeleteDirName`).
-pub(crate) fn delete_dir_name(partition: &TopicPartition, id: Uuid) -> String {
+pub fn delete_dir_name(partition: &TopicPartition, id: Uuid) -> String {
     let rest = format!("-{}.{}-delete", partition.partition, id.simple());
     let topic = partition.topic.as_str();
     let mut keep = topic.len().min(DIR_NAME_MAX.saturating_sub(rest.len()));
@@ -151,7 +163,7 @@ pub(crate) fn delete_dir_name(partition: &TopicPartition, id: Uuid) -> String {
 }
 
 /// `topic-partition.<id>-future`; `None` if that is too long (`logFutureDirName`).
-pub(crate) fn future_dir_name(partition: &TopicPartition, id: Uuid) -> Option<String> {
+pub fn future_dir_name(partition: &TopicPartition, id: Uuid) -> Option<String> {
     let name = format!("{partition}.{}-future", id.simple());
     (name.len() <= DIR_NAME_MAX).then_some(name)
 }

@@ -30,6 +30,7 @@ mod segment;
 mod segment_file;
 mod segment_scan;
 mod sparse_index;
+pub mod stored;
 mod stored_batch;
 #[cfg(test)]
 mod testing;

@@ -6,9 +6,11 @@ use crate::sparse_index::{IndexEntry, SparseIndex};
 
 /// The batch at `position`, or one of those appended with it, ends at `offset`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct OffsetEntry {
-    pub(crate) offset: Offset,
-    pub(crate) position: u32,
+pub struct OffsetEntry {
+    /// The last offset of what was appended.
+    pub offset: Offset,
+    /// Where it begins, in bytes.
+    pub position: u32,
 }
 
 /// The offset index of one segment.

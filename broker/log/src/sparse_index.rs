@@ -18,12 +18,14 @@ const PENDING_MAX: usize = 64;
 const BLOCK_ENTRIES: u32 = 256;
 
 /// An entry of a sparse index; offsets are stored relative to the segment's base.
-pub(crate) trait IndexEntry: Copy + PartialEq + std::fmt::Debug {
+pub trait IndexEntry: Copy + PartialEq + std::fmt::Debug {
     /// Stored size in bytes, at most 16.
     const SIZE: usize;
     /// How many slots Kafka keeps free at the end.
     const RESERVED: u32;
+    /// Appends the entry as stored in a segment that starts at `base`.
     fn encode(&self, base: Offset, into: &mut Vec<u8>);
+    /// The entry at the start of `bytes`; what is missing reads as 0.
     fn decode(base: Offset, bytes: &[u8]) -> Self;
 }
 

@@ -6,9 +6,11 @@ use crate::sparse_index::{IndexEntry, SparseIndex};
 
 /// The largest timestamp so far, and the last offset of the batch that has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct TimeEntry {
-    pub(crate) timestamp: Timestamp,
-    pub(crate) offset: Offset,
+pub struct TimeEntry {
+    /// The largest so far.
+    pub timestamp: Timestamp,
+    /// The last offset of its batch.
+    pub offset: Offset,
 }
 
 /// The time index of one segment.

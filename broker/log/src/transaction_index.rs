@@ -9,23 +9,30 @@ use parking_lot::Mutex;
 use crate::StorageError;
 use crate::segment_file::SegmentFile;
 
+/// Stored size of an entry, in bytes.
 const ENTRY_SIZE: usize = 34;
 /// So many entries are read at a time.
 const BLOCK_ENTRIES: usize = 1024;
 
 /// An aborted transaction (`AbortedTxn`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct AbortedTxn {
-    pub(crate) producer_id: ProducerId,
-    pub(crate) first_offset: Offset,
+pub struct AbortedTxn {
+    /// Whose transaction it was.
+    pub producer_id: ProducerId,
+    /// Of its first record.
+    pub first_offset: Offset,
     /// Of the marker.
-    pub(crate) last_offset: Offset,
+    pub last_offset: Offset,
     /// The last stable offset once the marker is replicated: no later transaction starts below it.
-    pub(crate) last_stable_offset: Offset,
+    pub last_stable_offset: Offset,
 }
 
 impl AbortedTxn {
-    fn encode(&self) -> [u8; ENTRY_SIZE] {
+    /// Stored size, in bytes.
+    pub const SIZE: usize = ENTRY_SIZE;
+
+    /// The entry as stored.
+    pub fn encode(&self) -> [u8; ENTRY_SIZE] {
         let mut bytes = [0; ENTRY_SIZE];
         let fields = [self.producer_id.0, self.first_offset.0, self.last_offset.0, self.last_stable_offset.0];
         for (slot, field) in bytes[2..].chunks_exact_mut(8).zip(fields) {
@@ -34,8 +41,11 @@ impl AbortedTxn {
         bytes
     }
 
-    /// `Err` is the version of an entry newer than those known.
-    fn decode(bytes: &[u8; ENTRY_SIZE]) -> Result<AbortedTxn, i16> {
+    /// A stored entry.
+    ///
+    /// # Errors
+    /// The version of an entry newer than those known.
+    pub fn decode(bytes: &[u8; ENTRY_SIZE]) -> Result<AbortedTxn, i16> {
         let version = i16::from_be_bytes([bytes[0], bytes[1]]);
         // Kafka looks at the high byte alone, and so lets 1 to 255 pass.
         if bytes[0] != 0 {

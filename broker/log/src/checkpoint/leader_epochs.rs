@@ -4,10 +4,14 @@ use gregor_model::{LeaderEpoch, Offset};
 
 use super::text::{self, BadCheckpoint};
 
-pub(crate) const NAME: &str = "leader-epoch-checkpoint";
+/// The file, one in each partition's directory.
+pub const NAME: &str = "leader-epoch-checkpoint";
 
 /// Parses the file.
-pub(crate) fn parse(bytes: &[u8]) -> Result<Vec<(LeaderEpoch, Offset)>, BadCheckpoint> {
+///
+/// # Errors
+/// What Kafka does not read either.
+pub fn parse(bytes: &[u8]) -> Result<Vec<(LeaderEpoch, Offset)>, BadCheckpoint> {
     text::parse(bytes, |fields| match fields {
         [epoch, start] => {
             Some((LeaderEpoch::from_wire(epoch.parse().ok()?)?, Offset::from_wire(start.parse().ok()?)?))
@@ -17,7 +21,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Vec<(LeaderEpoch, Offset)>, BadCheck
 }
 
 /// The file of `entries`, in ascending order.
-pub(crate) fn format(entries: &[(LeaderEpoch, Offset)]) -> Vec<u8> {
+pub fn format(entries: &[(LeaderEpoch, Offset)]) -> Vec<u8> {
     text::format(entries.iter().map(|(epoch, start)| format!("{epoch} {start}")))
 }
 

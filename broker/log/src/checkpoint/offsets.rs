@@ -7,12 +7,18 @@ use gregor_model::{Offset, TopicPartition};
 
 use super::text::{self, BadCheckpoint};
 
-pub(crate) const RECOVERY_POINT: &str = "recovery-point-offset-checkpoint";
-pub(crate) const LOG_START: &str = "log-start-offset-checkpoint";
-pub(crate) const HIGH_WATERMARK: &str = "replication-offset-checkpoint";
+/// Up to where each log has been flushed.
+pub const RECOVERY_POINT: &str = "recovery-point-offset-checkpoint";
+/// Where logs start that do not start with their first segment.
+pub const LOG_START: &str = "log-start-offset-checkpoint";
+/// The high watermarks.
+pub const HIGH_WATERMARK: &str = "replication-offset-checkpoint";
 
 /// Parses the file. Negative offsets are refused.
-pub(crate) fn parse(bytes: &[u8]) -> Result<HashMap<TopicPartition, Offset>, BadCheckpoint> {
+///
+/// # Errors
+/// What Kafka does not read either.
+pub fn parse(bytes: &[u8]) -> Result<HashMap<TopicPartition, Offset>, BadCheckpoint> {
     let entries = text::parse(bytes, |fields| match fields {
         [topic, partition, offset] => {
             let partition = partition.parse().ok().filter(|&p: &i32| p >= 0)?;
@@ -24,7 +30,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<HashMap<TopicPartition, Offset>, Bad
 }
 
 /// The file of `entries`.
-pub(crate) fn format(entries: &[(TopicPartition, Offset)]) -> Vec<u8> {
+pub fn format(entries: &[(TopicPartition, Offset)]) -> Vec<u8> {
     text::format(entries.iter().map(|(tp, offset)| format!("{} {} {}", tp.topic, tp.partition, offset)))
 }
 

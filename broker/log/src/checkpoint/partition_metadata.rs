@@ -4,10 +4,14 @@ use gregor_model::TopicId;
 
 use super::text::BadCheckpoint;
 
-pub(crate) const NAME: &str = "partition.metadata";
+/// The file, one in each partition's directory.
+pub const NAME: &str = "partition.metadata";
 
 /// Parses the file.
-pub(crate) fn parse(bytes: &[u8]) -> Result<TopicId, BadCheckpoint> {
+///
+/// # Errors
+/// What Kafka does not read either.
+pub fn parse(bytes: &[u8]) -> Result<TopicId, BadCheckpoint> {
     let text = std::str::from_utf8(bytes).map_err(|_| BadCheckpoint::NotText)?;
     let mut lines = text.lines();
     let mut field = |name: &str| {
@@ -27,7 +31,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<TopicId, BadCheckpoint> {
 }
 
 /// The file of `id`; it has no newline at its end.
-pub(crate) fn format(id: TopicId) -> Vec<u8> {
+pub fn format(id: TopicId) -> Vec<u8> {
     format!("version: 0\ntopic_id: {id}").into_bytes()
 }
 

@@ -2,15 +2,25 @@
 
 /// Why a checkpoint cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum BadCheckpoint {
+pub enum BadCheckpoint {
+    /// Not text at all.
     #[error("it is not UTF-8")]
     NotText,
+    /// Of another version.
     #[error("its version is {0:?}, not 0")]
     Version(String),
+    /// The second line.
     #[error("its number of entries {0:?} is not a number")]
     Count(String),
+    /// Lines are missing, or too many.
     #[error("it says {expected} entries and has {found}")]
-    CountMismatch { expected: usize, found: usize },
+    CountMismatch {
+        /// By the second line.
+        expected: usize,
+        /// In the file.
+        found: usize,
+    },
+    /// A line that is no entry.
     #[error("line {0:?} is malformed")]
     Line(String),
 }

@@ -12,7 +12,8 @@ use crate::StorageError;
 use crate::checkpoint::{BYTES_MAX, offsets};
 use crate::log_dir::LogDir;
 
-const NAME: &str = "cleaner-offset-checkpoint";
+/// The file.
+pub const NAME: &str = "cleaner-offset-checkpoint";
 
 type Offsets = HashMap<TopicPartition, Offset>;
 

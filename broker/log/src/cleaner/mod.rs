@@ -22,6 +22,7 @@ mod throttle;
 mod transactions;
 
 pub(crate) use checkpoint::CleanerCheckpoint;
+pub use checkpoint::NAME as CLEANER_CHECKPOINT;
 pub use config::CleanerConfig;
 pub use log_cleaner::{CleanOutcome, LogCleaner};
 pub(crate) use retention::LastRecord;

@@ -9,38 +9,44 @@ const BATCHES_MAX: usize = 5;
 
 /// A batch that was appended (`BatchMetadata`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct BatchMetadata {
-    pub(crate) last_sequence: i32,
-    pub(crate) last_offset: Offset,
-    pub(crate) offset_delta: i32,
-    pub(crate) timestamp: Timestamp,
+pub struct BatchMetadata {
+    /// Of its last record.
+    pub last_sequence: i32,
+    /// Of its last record.
+    pub last_offset: Offset,
+    /// Last offset minus first offset.
+    pub offset_delta: i32,
+    /// The largest of its records'.
+    pub timestamp: Timestamp,
 }
 
 impl BatchMetadata {
-    fn first_sequence(&self) -> i32 {
+    /// The sequence of its first record.
+    pub fn first_sequence(&self) -> i32 {
         let first = self.last_sequence.wrapping_sub(self.offset_delta);
         // Sequences wrap to 0 after the largest.
         if first < 0 { first.wrapping_add(i32::MAX).wrapping_add(1) } else { first }
     }
 
     /// The offset of its first record.
-    pub(crate) fn first_offset(&self) -> Offset {
+    pub fn first_offset(&self) -> Offset {
         self.last_offset + -i64::from(self.offset_delta)
     }
 }
 
 /// What is known of one producer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ProducerEntry {
-    pub(crate) producer_id: ProducerId,
+pub struct ProducerEntry {
+    /// The producer.
+    pub producer_id: ProducerId,
     /// -1 if unknown.
-    pub(crate) epoch: ProducerEpoch,
+    pub epoch: ProducerEpoch,
     /// -1 if no marker was seen.
-    pub(crate) coordinator_epoch: i32,
+    pub coordinator_epoch: i32,
     /// Of the last batch or marker.
-    pub(crate) last_timestamp: Timestamp,
+    pub last_timestamp: Timestamp,
     /// Where the open transaction starts.
-    pub(crate) transaction_start: Option<Offset>,
+    pub transaction_start: Option<Offset>,
     /// The last batches of this epoch, oldest first.
     batches: [BatchMetadata; BATCHES_MAX],
     batch_count: u8,
@@ -66,17 +72,17 @@ impl ProducerEntry {
     }
 
     /// The batches known, oldest first.
-    pub(crate) fn batches(&self) -> &[BatchMetadata] {
+    pub fn batches(&self) -> &[BatchMetadata] {
         self.batches.get(..usize::from(self.batch_count)).unwrap_or_default()
     }
 
     /// The newest batch.
-    pub(crate) fn last_batch(&self) -> Option<&BatchMetadata> {
+    pub fn last_batch(&self) -> Option<&BatchMetadata> {
         self.batches().last()
     }
 
     /// The last sequence, -1 if none is known.
-    pub(crate) fn last_sequence(&self) -> i32 {
+    pub fn last_sequence(&self) -> i32 {
         self.last_batch().map_or(-1, |batch| batch.last_sequence)
     }
 

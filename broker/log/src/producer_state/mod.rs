@@ -13,8 +13,8 @@ use std::collections::{BTreeMap, HashMap};
 use gregor_model::{Offset, ProducerEpoch, ProducerId, Timestamp};
 
 pub(crate) use crate::AppendOrigin as CheckOrigin;
-pub(crate) use entry::{BatchMetadata, ProducerEntry};
-pub(crate) use snapshot::{decode_snapshot, encode_snapshot};
+pub use entry::{BatchMetadata, ProducerEntry};
+pub use snapshot::{BadSnapshot, decode_snapshot, encode_snapshot};
 pub(crate) use update::{CompletedTxn, Marker, ProducerBatch, Updates};
 
 /// How much longer than `transaction.max.timeout.ms` a transaction may be open before it counts as late.

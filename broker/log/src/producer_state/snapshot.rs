@@ -13,17 +13,20 @@ const CRC_FROM: usize = 6;
 
 /// Why a snapshot cannot be used; it is removed then, and an older one tried.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum BadSnapshot {
+pub enum BadSnapshot {
+    /// Written by another broker.
     #[error("its version is {0}, not 1")]
     Version(i16),
+    /// Bytes have changed.
     #[error("its checksum is wrong")]
     Checksum,
+    /// It ends before its entries do.
     #[error("it is too short")]
     Short,
 }
 
 /// The file of these producers.
-pub(crate) fn encode_snapshot<'a>(entries: impl ExactSizeIterator<Item = &'a ProducerEntry>) -> Vec<u8> {
+pub fn encode_snapshot<'a>(entries: impl ExactSizeIterator<Item = &'a ProducerEntry>) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(HEADER_SIZE + entries.len() * ENTRY_SIZE);
     bytes.extend_from_slice(&VERSION.to_be_bytes());
     bytes.extend_from_slice(&[0; 4]);
@@ -45,7 +48,10 @@ pub(crate) fn encode_snapshot<'a>(entries: impl ExactSizeIterator<Item = &'a Pro
 }
 
 /// The producers in the file.
-pub(crate) fn decode_snapshot(bytes: &[u8]) -> Result<Vec<ProducerEntry>, BadSnapshot> {
+///
+/// # Errors
+/// What Kafka takes for corrupt.
+pub fn decode_snapshot(bytes: &[u8]) -> Result<Vec<ProducerEntry>, BadSnapshot> {
     let version = i16::from_be_bytes(field(bytes, 0)?);
     if version != VERSION {
         return Err(BadSnapshot::Version(version));

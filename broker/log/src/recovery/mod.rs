@@ -5,5 +5,5 @@ mod producers;
 mod run;
 mod segment;
 
-pub(crate) use producers::{ProducerRebuild, rebuild_producer_state};
+pub(crate) use producers::{ProducerRebuild, rebuild_producer_state, replay};
 pub(crate) use run::{Checkpoint, load_log};

@@ -113,7 +113,7 @@ fn stored_producer_batch(
 }
 
 /// Applies a stored batch. What it contradicts was checked when it was written, and cannot be helped now.
-pub(super) fn replay(state: &mut ProducerState, batch: &ProducerBatch) -> Vec<(CompletedTxn, Offset)> {
+pub(crate) fn replay(state: &mut ProducerState, batch: &ProducerBatch) -> Vec<(CompletedTxn, Offset)> {
     let mut updates = Updates::default();
     if let Err(error) = state.check(&mut updates, batch, CheckOrigin::Replication) {
         tracing::warn!(offset = %batch.base_offset, %error, "stored batch contradicts the producer's state");

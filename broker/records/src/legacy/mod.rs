@@ -10,7 +10,7 @@ mod reader;
 
 pub use builder::LegacyBuilder;
 pub use down_conversion::{DownConversion, DownConversionError, down_convert};
-pub(crate) use reader::LegacyRecords;
+pub use reader::{LegacyRecord, LegacyRecords};
 
 #[cfg(test)]
 mod tests;

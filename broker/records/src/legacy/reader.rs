@@ -14,7 +14,8 @@ use crate::record::{Headers, Limits, RecordRef, RecordsError, Window, invalid};
 /// The smallest message, without offset and size.
 const MESSAGE_BYTES_MIN: i32 = 14;
 
-pub(crate) struct LegacyRecords<'a> {
+/// The messages of one legacy batch, with what is lost when they are read as records.
+pub struct LegacyRecords<'a> {
     source: Source<'a>,
     wrapper: Wrapper,
 }
@@ -41,14 +42,39 @@ struct Wrapper {
 
 /// A message, its absolute offset, and the time it reads as.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct LegacyRecord<'a> {
-    pub(crate) offset: Offset,
-    pub(crate) timestamp: Option<Timestamp>,
+pub struct LegacyRecord<'a> {
+    /// Absolute.
+    pub offset: Offset,
+    /// None in magic 0.
+    pub timestamp: Option<Timestamp>,
     pub(crate) message: Message<'a>,
 }
 
+impl LegacyRecord<'_> {
+    /// The message as a record.
+    pub fn record(&self) -> RecordRef<'_> {
+        RecordRef {
+            offset: self.offset,
+            timestamp: self.timestamp,
+            sequence: None,
+            key: self.message.key,
+            value: self.message.value,
+            headers: Headers::NONE,
+        }
+    }
+
+    /// The stored checksum and the one computed from the bytes.
+    pub fn checksums(&self) -> (u32, u32) {
+        self.message.checksums()
+    }
+}
+
 impl<'a> LegacyRecords<'a> {
-    pub(crate) fn new(batch: &BatchRef<'a>, limits: Limits) -> Result<LegacyRecords<'a>, RecordsError> {
+    /// Begins to read a batch of magic 0 or 1.
+    ///
+    /// # Errors
+    /// A wrapper whose messages cannot even be begun.
+    pub fn new(batch: &BatchRef<'a>, limits: Limits) -> Result<LegacyRecords<'a>, RecordsError> {
         let outer = Message::parse(batch.bytes().get(LOG_OVERHEAD..).unwrap_or_default())?;
         let mut wrapper = Wrapper {
             magic: outer.magic,
@@ -88,8 +114,11 @@ impl<'a> LegacyRecords<'a> {
         Ok(LegacyRecords { source: Source::Inner { window, any: false }, wrapper })
     }
 
-    /// The next message, or `None` after the last.
-    pub(crate) fn next_message(&mut self) -> Result<Option<LegacyRecord<'_>>, RecordsError> {
+    /// The next message, or `None` after the last. Checksums are not looked at.
+    ///
+    /// # Errors
+    /// A damaged batch, or one larger than its limits; after that, do not go on.
+    pub fn next_message(&mut self) -> Result<Option<LegacyRecord<'_>>, RecordsError> {
         let wrapper = self.wrapper;
         let (window, any) = match &mut self.source {
             Source::Single(message) => {
