@@ -147,13 +147,16 @@ fn lag_is_known_after_an_answer() {
     assert!(!machine.get(&partition(0)).unwrap().is_in_sync());
 }
 
+/// Something that a machine is told.
+type Feedback<'a> = &'a dyn Fn(&mut FetcherMachine);
+
 #[test]
 fn what_became_of_an_earlier_term_does_not_concern_a_later_one() {
     let former = LeaderEpoch(4);
     let name = partition(0);
     let fenced = LeaderRefusal::FencedLeaderEpoch;
     let complete = Truncation { offset: Offset(1), complete: true };
-    let late: [(&str, &dyn Fn(&mut FetcherMachine)); 7] = [
+    let late: [(&str, Feedback<'_>); 7] = [
         ("dropped", &|machine| machine.drop_term(&name, former)),
         ("fenced", &|machine| {
             assert_eq!(machine.refused(&name, former, fenced, Timestamp(0)), Step::Nothing);
