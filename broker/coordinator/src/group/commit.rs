@@ -3,34 +3,30 @@
 use gregor_model::{Offset, TopicPartition};
 
 use super::GroupError;
+use super::classic::ClassicState;
 use super::request::{AppendId, Batch, Commit, FetchedOffset, OffsetToCommit, Reply, RequestId};
-use super::state::{Group, GroupState};
+use super::state::{Group, Kind};
 use super::turn::{PendingCommit, Turn, Waiting};
+use crate::MemberId;
 use crate::schema::offset::{OffsetKey, OffsetValue};
 
 impl Group {
-    /// `validateOffsetCommit`: who may commit in which state.
     fn check_commit(&self, commit: &Commit) -> Result<(), GroupError> {
-        let claim = &commit.claim;
-        if self.state == GroupState::Dead {
-            return Err(GroupError::CoordinatorNotAvailable);
+        match &self.kind {
+            Kind::Classic(classic) => classic.check_commit(commit),
         }
-        if claim.generation < 0 && self.state == GroupState::Empty {
-            return Ok(());
-        }
-        if claim.generation >= 0 || !claim.member.is_empty() || claim.instance.is_some() {
-            self.check_member(&claim.member, claim.instance.as_ref())?;
-            if claim.generation != self.generation {
-                return Err(GroupError::IllegalGeneration);
+    }
+
+    /// A commit shows that a classic member lives.
+    fn heard_of_by_commit(&mut self, turn: &mut Turn<'_>, member: &MemberId) {
+        match &self.kind {
+            Kind::Classic(classic)
+                if matches!(classic.state, ClassicState::Stable | ClassicState::PreparingRebalance) =>
+            {
+                classic.heard_of(turn, member);
             }
-        } else if commit.producer.is_none() && self.state != GroupState::Empty {
-            // Producers older than Kafka 2.5 name no member with their transactional commits, others must.
-            return Err(GroupError::UnknownMemberId);
+            Kind::Classic(_) => {}
         }
-        if commit.producer.is_none() && self.state == GroupState::CompletingRebalance {
-            return Err(GroupError::RebalanceInProgress);
-        }
-        Ok(())
     }
 
     /// Handles a commit that has passed the gate.
@@ -40,10 +36,8 @@ impl Group {
             turn.reply(request, Reply::Commit(results));
             return;
         }
-        if commit.producer.is_none()
-            && matches!(self.state, GroupState::Stable | GroupState::PreparingRebalance)
-        {
-            self.heard_of(turn, &commit.claim.member);
+        if commit.producer.is_none() {
+            self.heard_of_by_commit(turn, &commit.claim.member);
         }
         let (producer, verification, retention_ms) =
             (commit.producer, commit.verification, commit.retention_ms);

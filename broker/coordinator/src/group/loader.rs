@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use gregor_model::{Offset, ProducerId, Timestamp, TopicPartition};
 
+use super::classic::ClassicGroup;
 use super::request::Effect;
 use super::state::Group;
 use super::{GroupConfig, GroupShard};
@@ -93,7 +94,7 @@ impl GroupLoader {
         let mut groups: HashMap<GroupId, Group> = self
             .groups
             .into_iter()
-            .map(|(id, value)| (id.clone(), Group::from_value(id, value, now)))
+            .map(|(id, value)| (id.clone(), Group::of_classic(ClassicGroup::from_value(id, value, now))))
             .collect();
         let mut group_of = |id: &GroupId, store: &mut dyn FnMut(&mut Group)| {
             store(groups.entry(id.clone()).or_insert_with(|| Group::new(id.clone(), now)));

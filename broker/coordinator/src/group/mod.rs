@@ -5,20 +5,17 @@
 //! after a failover.
 
 mod admin;
+mod classic;
 mod commit;
 mod config;
+mod dispatch;
 mod error;
 mod expiry;
-mod join;
-mod leave;
 mod loader;
-mod member;
 mod offsets;
-mod rebalance;
 pub mod request;
 mod shard;
 mod state;
-mod sync;
 mod timers;
 mod turn;
 
@@ -29,4 +26,3 @@ pub use config::GroupConfig;
 pub use error::{AppendFailure, GroupError};
 pub use loader::GroupLoader;
 pub use shard::GroupShard;
-pub use state::GroupState;

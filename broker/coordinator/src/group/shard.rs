@@ -8,12 +8,13 @@ use std::collections::HashMap;
 
 use gregor_model::{Offset, ProducerId, Timestamp, TopicPartition};
 
+use super::classic::ClassicState;
 use super::request::{
     AppendId, Claim, Commit, CommitResults, DescribedGroup, Effect, FetchedOffset, Join, Joined, Leaver,
     ListedGroup, Reply, RequestId, Sync, Synced,
 };
-use super::state::{Group, GroupState};
-use super::timers::{TimerKind, Timers};
+use super::state::Group;
+use super::timers::Timers;
 use super::turn::{Turn, Waiting};
 use super::{AppendFailure, GroupConfig, GroupError};
 use crate::{GroupId, MemberId};
@@ -46,13 +47,7 @@ impl GroupShard {
         let ids: Vec<GroupId> = self.groups.keys().cloned().collect();
         let mut effects = Vec::new();
         for id in ids {
-            effects.extend(self.with(&id, now, |group, turn| {
-                let members: Vec<MemberId> = group.members.keys().cloned().collect();
-                members.iter().for_each(|member| group.heard_of(turn, member));
-                if members.len() > turn.config.group_size_max {
-                    group.maybe_rebalance(turn);
-                }
-            }));
+            effects.extend(self.with(&id, now, Group::loaded));
         }
         effects
     }
@@ -75,7 +70,7 @@ impl GroupShard {
         };
         work(group, &mut turn);
         let effects = turn.effects;
-        if group.state == GroupState::Dead {
+        if group.gone {
             self.groups.remove(id);
         }
         effects
@@ -129,7 +124,7 @@ impl GroupShard {
     ) -> (Vec<Result<(), GroupError>>, Vec<Effect>) {
         let mut results = vec![Err(GroupError::UnknownMemberId); leavers.len()];
         let effects = self.with(id, now, |group, turn| {
-            results = leavers.iter().map(|leaver| group.leave(turn, leaver)).collect();
+            results = group.leave(turn, leavers);
         });
         (results, effects)
     }
@@ -199,7 +194,7 @@ impl GroupShard {
         match self.groups.get(id) {
             Some(group) => group.describe(),
             None => DescribedGroup {
-                state: GroupState::Dead.name(),
+                state: ClassicState::Dead.name(),
                 protocol_type: "".into(),
                 protocol: "".into(),
                 members: Vec::new(),
@@ -224,7 +219,7 @@ impl GroupShard {
         for id in ids {
             effects.extend(self.with(&id, now, |group, turn| {
                 if group.expire(turn) {
-                    group.die(turn, GroupError::NotCoordinator, now);
+                    group.die(turn, GroupError::NotCoordinator);
                 }
             }));
         }
@@ -242,22 +237,7 @@ impl GroupShard {
         if !self.groups.contains_key(&id) {
             return orphan(waiting);
         }
-        self.with(&id, now, |group, turn| match waiting {
-            Waiting::Assignment { generation, assignments } => {
-                group.assigned(turn, generation, assignments, outcome.err().map(AppendFailure::of_group));
-            }
-            Waiting::Replacement(swap) => {
-                group.replaced(turn, *swap, outcome.err().map(AppendFailure::of_group));
-            }
-            Waiting::Commit(pending) => {
-                group.committed(turn, append, pending, outcome.map_err(AppendFailure::of_commit));
-            }
-            Waiting::Nothing => {
-                if let Err(failure) = outcome {
-                    tracing::warn!(group = %id, ?failure, "a group's record could not be written");
-                }
-            }
-        })
+        self.with(&id, now, |group, turn| group.appended(turn, append, waiting, outcome))
     }
 
     /// When [`GroupShard::fire_timers`] is to be called next.
@@ -269,12 +249,7 @@ impl GroupShard {
     pub fn fire_timers(&mut self, now: Timestamp) -> Vec<Effect> {
         let mut effects = Vec::new();
         while let Some((id, kind)) = self.timers.pop_due(now) {
-            effects.extend(self.with(&id, now, |group, turn| match &kind {
-                TimerKind::Join => group.join_timer_fired(turn),
-                TimerKind::Sync => group.sync_timer_fired(turn),
-                TimerKind::Session(member) => group.session_timer_fired(turn, member),
-                TimerKind::Pending(member) => group.pending_timer_fired(turn, member),
-            }));
+            effects.extend(self.with(&id, now, |group, turn| group.timer_fired(turn, &kind)));
         }
         effects
     }
@@ -284,7 +259,7 @@ impl GroupShard {
         let ids: Vec<GroupId> = self.groups.keys().cloned().collect();
         let mut effects: Vec<Effect> = ids
             .iter()
-            .flat_map(|id| self.with(id, now, |group, turn| group.die(turn, GroupError::NotCoordinator, now)))
+            .flat_map(|id| self.with(id, now, |group, turn| group.die(turn, GroupError::NotCoordinator)))
             .collect();
         effects.extend(self.waiting.drain().flat_map(|(_, (_, waiting))| orphan(waiting)));
         effects

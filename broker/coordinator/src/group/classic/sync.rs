@@ -4,17 +4,17 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 
-use super::GroupError;
-use super::request::{Batch, Claim, Reply, RequestId, Sync, Synced};
-use super::state::{Group, GroupState};
-use super::turn::{Turn, Waiting};
+use super::super::GroupError;
+use super::super::request::{Batch, Claim, Reply, RequestId, Sync, Synced};
+use super::super::turn::{Turn, Waiting};
+use super::state::{ClassicGroup, ClassicState};
 use crate::MemberId;
 use crate::schema::group::encode_group_key;
 
-impl Group {
+impl ClassicGroup {
     /// Whether the claim is that of a member of the current generation.
     fn check_claim(&self, claim: &Claim) -> Result<(), GroupError> {
-        if self.state == GroupState::Dead {
+        if self.state == ClassicState::Dead {
             return Err(GroupError::CoordinatorNotAvailable);
         }
         self.check_member(&claim.member, claim.instance.as_ref())?;
@@ -32,11 +32,11 @@ impl Group {
     }
 
     /// Handles a SyncGroup that has passed the gate.
-    pub(super) fn sync(&mut self, turn: &mut Turn<'_>, request: RequestId, sync: Sync) {
+    pub(in crate::group) fn sync(&mut self, turn: &mut Turn<'_>, request: RequestId, sync: Sync) {
         let refusal = self.check_sync(&sync).err().or(match self.state {
-            GroupState::Empty | GroupState::Dead => Some(GroupError::UnknownMemberId),
-            GroupState::PreparingRebalance => Some(GroupError::RebalanceInProgress),
-            GroupState::CompletingRebalance | GroupState::Stable => None,
+            ClassicState::Empty | ClassicState::Dead => Some(GroupError::UnknownMemberId),
+            ClassicState::PreparingRebalance => Some(GroupError::RebalanceInProgress),
+            ClassicState::CompletingRebalance | ClassicState::Stable => None,
         });
         if let Some(error) = refusal {
             turn.reply(request, Reply::Sync(Synced::refused(error)));
@@ -46,7 +46,7 @@ impl Group {
         self.pending_sync.remove(&id);
         let leads = self.is_leader(&id);
         let Some(member) = self.members.get_mut(&id) else { return };
-        if self.state == GroupState::Stable {
+        if self.state == ClassicState::Stable {
             let assignment = member.assignment.clone();
             turn.reply(request, Reply::Sync(self.synced(assignment)));
             self.heard_of(turn, &id);
@@ -79,14 +79,14 @@ impl Group {
     }
 
     /// The assignment is in the log, or could not be written.
-    pub(super) fn assigned(
+    pub(in crate::group) fn assigned(
         &mut self,
         turn: &mut Turn<'_>,
         generation: i32,
         mut assignments: HashMap<MemberId, Bytes>,
         failure: Option<GroupError>,
     ) {
-        if self.state != GroupState::CompletingRebalance || self.generation != generation {
+        if self.state != ClassicState::CompletingRebalance || self.generation != generation {
             return;
         }
         if let Some(error) = failure {
@@ -101,7 +101,7 @@ impl Group {
                 waiting.push((member.id.clone(), request, member.assignment.clone()));
             }
         }
-        self.transition(GroupState::Stable, turn.now);
+        self.transition(ClassicState::Stable, turn.now);
         for (id, request, assignment) in waiting {
             turn.reply(request, Reply::Sync(self.synced(assignment)));
             self.heard_of(turn, &id);
@@ -112,15 +112,19 @@ impl Group {
     ///
     /// # Errors
     /// The claim does not hold, or the member must join again.
-    pub(super) fn heartbeat(&mut self, turn: &mut Turn<'_>, claim: &Claim) -> Result<(), GroupError> {
+    pub(in crate::group) fn heartbeat(
+        &mut self,
+        turn: &mut Turn<'_>,
+        claim: &Claim,
+    ) -> Result<(), GroupError> {
         self.check_claim(claim)?;
         match self.state {
-            GroupState::Empty | GroupState::Dead => Err(GroupError::UnknownMemberId),
-            GroupState::PreparingRebalance => {
+            ClassicState::Empty | ClassicState::Dead => Err(GroupError::UnknownMemberId),
+            ClassicState::PreparingRebalance => {
                 self.heard_of(turn, &claim.member);
                 Err(GroupError::RebalanceInProgress)
             }
-            GroupState::CompletingRebalance | GroupState::Stable => {
+            ClassicState::CompletingRebalance | ClassicState::Stable => {
                 self.heard_of(turn, &claim.member);
                 Ok(())
             }

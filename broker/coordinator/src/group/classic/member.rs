@@ -4,29 +4,29 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::request::{Join, Protocol, RequestId};
+use super::super::request::{Join, Protocol, RequestId};
 use crate::schema::group::MemberValue;
 use crate::{InstanceId, MemberId};
 
 /// A member (`MemberMetadata`). What is parked dies with the broker; the rest is stored with the group.
 #[derive(Debug)]
-pub(super) struct Member {
-    pub(super) id: MemberId,
-    pub(super) instance: Option<InstanceId>,
-    pub(super) client_id: Arc<str>,
-    pub(super) client_host: Arc<str>,
-    pub(super) session_timeout_ms: i32,
-    pub(super) rebalance_timeout_ms: i32,
-    pub(super) protocols: Vec<Protocol>,
-    pub(super) assignment: Bytes,
+pub(in crate::group) struct Member {
+    pub(in crate::group) id: MemberId,
+    pub(in crate::group) instance: Option<InstanceId>,
+    pub(in crate::group) client_id: Arc<str>,
+    pub(in crate::group) client_host: Arc<str>,
+    pub(in crate::group) session_timeout_ms: i32,
+    pub(in crate::group) rebalance_timeout_ms: i32,
+    pub(in crate::group) protocols: Vec<Protocol>,
+    pub(in crate::group) assignment: Bytes,
     /// Has joined, but no round has completed with it yet: it lives for a fixed time instead of a session.
-    pub(super) is_new: bool,
-    pub(super) parked_join: Option<RequestId>,
-    pub(super) parked_sync: Option<RequestId>,
+    pub(in crate::group) is_new: bool,
+    pub(in crate::group) parked_join: Option<RequestId>,
+    pub(in crate::group) parked_sync: Option<RequestId>,
 }
 
 impl Member {
-    pub(super) fn new(id: MemberId, join: &Join) -> Member {
+    pub(in crate::group) fn new(id: MemberId, join: &Join) -> Member {
         Member {
             id,
             instance: join.instance.clone(),
@@ -43,21 +43,21 @@ impl Member {
     }
 
     /// The member's metadata for a protocol; empty when it does not support it.
-    pub(super) fn metadata(&self, protocol: &str) -> Bytes {
+    pub(in crate::group) fn metadata(&self, protocol: &str) -> Bytes {
         let found = self.protocols.iter().find(|supported| *supported.name == *protocol);
         found.map(|supported| supported.metadata.clone()).unwrap_or_default()
     }
 
-    pub(super) fn supports(&self, protocol: &str) -> bool {
+    pub(in crate::group) fn supports(&self, protocol: &str) -> bool {
         self.protocols.iter().any(|supported| *supported.name == *protocol)
     }
 
     /// Whether the member has a request waiting, which shows that it lives.
-    pub(super) fn is_waiting(&self) -> bool {
+    pub(in crate::group) fn is_waiting(&self) -> bool {
         self.parked_join.is_some() || self.parked_sync.is_some()
     }
 
-    pub(super) fn to_value(&self, protocol: Option<&str>, assignment: Bytes) -> MemberValue {
+    pub(in crate::group) fn to_value(&self, protocol: Option<&str>, assignment: Bytes) -> MemberValue {
         MemberValue {
             member: self.id.clone(),
             instance: self.instance.clone(),
@@ -71,7 +71,7 @@ impl Member {
     }
 
     /// A loaded member supports only the protocol that was selected, as the record holds no other.
-    pub(super) fn from_value(value: MemberValue, protocol: Option<&Arc<str>>) -> Member {
+    pub(in crate::group) fn from_value(value: MemberValue, protocol: Option<&Arc<str>>) -> Member {
         let protocols = protocol.map(|name| Protocol { name: name.clone(), metadata: value.subscription });
         Member {
             id: value.member,

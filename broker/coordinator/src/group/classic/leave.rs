@@ -1,17 +1,17 @@
 //! LeaveGroup: members go, by their own will or an administrator's.
 
-use super::GroupError;
-use super::request::Leaver;
-use super::state::Group;
-use super::timers::TimerKind;
-use super::turn::Turn;
+use super::super::GroupError;
+use super::super::request::Leaver;
+use super::super::timers::TimerKind;
+use super::super::turn::Turn;
+use super::state::ClassicGroup;
 
-impl Group {
+impl ClassicGroup {
     /// Takes one member out.
     ///
     /// # Errors
     /// It is not a member, or no longer the one behind its instance id.
-    pub(super) fn leave(&mut self, turn: &mut Turn<'_>, leaver: &Leaver) -> Result<(), GroupError> {
+    pub(in crate::group) fn leave(&mut self, turn: &mut Turn<'_>, leaver: &Leaver) -> Result<(), GroupError> {
         if leaver.member.is_empty() {
             let named = leaver.instance.as_ref().and_then(|instance| self.static_members.get(instance));
             let id = named.cloned().ok_or(GroupError::UnknownMemberId)?;

@@ -1,40 +1,38 @@
 //! The join phase of a group: how it begins, how long it waits, how it ends.
 
-use gregor_model::Timestamp;
-
-use super::GroupError;
-use super::request::{Batch, Joined, Reply, Synced};
-use super::state::{Group, GroupState};
-use super::timers::TimerKind;
-use super::turn::{Turn, Waiting};
+use super::super::GroupError;
+use super::super::request::{Batch, Joined, Reply, Synced};
+use super::super::timers::TimerKind;
+use super::super::turn::{Turn, Waiting};
+use super::state::{ClassicGroup, ClassicState};
 use crate::MemberId;
 use crate::schema::group::encode_group_key;
 
 /// What the join phase waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum JoinPhase {
+pub(in crate::group) enum JoinPhase {
     /// A group that was empty waits for more members, whatever happens (`InitialDelayedJoin`); times in ms.
     Initial { delay_ms: i32, remaining_ms: i32 },
     /// All members must join, or the time is up (`DelayedJoin`).
     Members,
 }
 
-impl Group {
+impl ClassicGroup {
     /// Starts a rebalance when the state allows one.
-    pub(super) fn maybe_rebalance(&mut self, turn: &mut Turn<'_>) {
+    pub(in crate::group) fn maybe_rebalance(&mut self, turn: &mut Turn<'_>) {
         if self.can_rebalance() {
             self.prepare_rebalance(turn);
         }
     }
 
-    pub(super) fn prepare_rebalance(&mut self, turn: &mut Turn<'_>) {
-        if self.state == GroupState::CompletingRebalance {
+    pub(in crate::group) fn prepare_rebalance(&mut self, turn: &mut Turn<'_>) {
+        if self.state == ClassicState::CompletingRebalance {
             self.drop_assignments(turn, GroupError::RebalanceInProgress);
         }
         self.pending_sync.clear();
         turn.stop_timer(&self.id, TimerKind::Sync);
         let timeout_ms = self.rebalance_timeout_ms();
-        if self.state == GroupState::Empty {
+        if self.state == ClassicState::Empty {
             let delay_ms = turn.config.initial_rebalance_delay_ms;
             let remaining_ms = timeout_ms.saturating_sub(delay_ms).max(0);
             self.join_phase = Some(JoinPhase::Initial { delay_ms, remaining_ms });
@@ -43,12 +41,12 @@ impl Group {
             self.join_phase = Some(JoinPhase::Members);
             turn.start_timer(&self.id, TimerKind::Join, timeout_ms);
         }
-        self.transition(GroupState::PreparingRebalance, turn.now);
+        self.transition(ClassicState::PreparingRebalance, turn.now);
         self.try_complete_join(turn);
     }
 
     /// Clears what the leader assigned and tells those who wait for it why (`resetAndPropagateAssignmentError`).
-    pub(super) fn drop_assignments(&mut self, turn: &mut Turn<'_>, error: GroupError) {
+    pub(in crate::group) fn drop_assignments(&mut self, turn: &mut Turn<'_>, error: GroupError) {
         for member in self.members.values_mut() {
             member.assignment.clear();
             if let Some(request) = member.parked_sync.take() {
@@ -63,10 +61,10 @@ impl Group {
     }
 
     /// Ends the join phase when nobody is missing.
-    pub(super) fn try_complete_join(&mut self, turn: &mut Turn<'_>) {
+    pub(in crate::group) fn try_complete_join(&mut self, turn: &mut Turn<'_>) {
         let all_joined = self.pending_members.is_empty()
             && self.members.values().all(|member| member.parked_join.is_some());
-        if self.state == GroupState::PreparingRebalance
+        if self.state == ClassicState::PreparingRebalance
             && self.join_phase == Some(JoinPhase::Members)
             && all_joined
         {
@@ -75,8 +73,8 @@ impl Group {
     }
 
     /// The join timer fired.
-    pub(super) fn join_timer_fired(&mut self, turn: &mut Turn<'_>) {
-        if self.state != GroupState::PreparingRebalance {
+    pub(in crate::group) fn join_timer_fired(&mut self, turn: &mut Turn<'_>) {
+        if self.state != ClassicState::PreparingRebalance {
             return;
         }
         match self.join_phase {
@@ -110,7 +108,7 @@ impl Group {
         } else {
             self.protocol = self.select_protocol();
             self.recompute_subscribed();
-            self.transition(GroupState::CompletingRebalance, turn.now);
+            self.transition(ClassicState::CompletingRebalance, turn.now);
             self.answer_joins(turn);
             turn.start_timer(&self.id, TimerKind::Sync, self.rebalance_timeout_ms());
         }
@@ -155,7 +153,7 @@ impl Group {
     fn become_empty(&mut self, turn: &mut Turn<'_>) {
         self.protocol = None;
         self.recompute_subscribed();
-        self.transition(GroupState::Empty, turn.now);
+        self.transition(ClassicState::Empty, turn.now);
         let value = self.to_value(|_| bytes::Bytes::new());
         turn.append(&self.id, Batch::of_group(encode_group_key(&self.id), value.encode()), Waiting::Nothing);
     }
@@ -185,14 +183,14 @@ impl Group {
     }
 
     /// Restarts the timer that finds a silent member dead.
-    pub(super) fn heard_of(&mut self, turn: &mut Turn<'_>, member: &MemberId) {
+    pub(in crate::group) fn heard_of(&self, turn: &mut Turn<'_>, member: &MemberId) {
         if let Some(member) = self.members.get(member) {
             turn.start_timer(&self.id, TimerKind::Session(member.id.clone()), member.session_timeout_ms);
         }
     }
 
     /// A member has not been heard of for too long.
-    pub(super) fn session_timer_fired(&mut self, turn: &mut Turn<'_>, id: &MemberId) {
+    pub(in crate::group) fn session_timer_fired(&mut self, turn: &mut Turn<'_>, id: &MemberId) {
         let Some(member) = self.members.get(id) else { return };
         if member.is_waiting() && !member.is_new {
             return;
@@ -201,7 +199,7 @@ impl Group {
     }
 
     /// Takes a member out, answers what it waits for, and lets the others go on without it.
-    pub(super) fn remove_and_rebalance(&mut self, turn: &mut Turn<'_>, id: &MemberId) {
+    pub(in crate::group) fn remove_and_rebalance(&mut self, turn: &mut Turn<'_>, id: &MemberId) {
         turn.stop_timer(&self.id, TimerKind::Session(id.clone()));
         let Some(member) = self.take_member(id) else { return };
         if let Some(request) = member.parked_join {
@@ -211,22 +209,22 @@ impl Group {
             turn.reply(request, Reply::Sync(Synced::refused(GroupError::UnknownMemberId)));
         }
         match self.state {
-            GroupState::Stable | GroupState::CompletingRebalance => self.prepare_rebalance(turn),
-            GroupState::PreparingRebalance => self.try_complete_join(turn),
-            GroupState::Empty | GroupState::Dead => {}
+            ClassicState::Stable | ClassicState::CompletingRebalance => self.prepare_rebalance(turn),
+            ClassicState::PreparingRebalance => self.try_complete_join(turn),
+            ClassicState::Empty | ClassicState::Dead => {}
         }
     }
 
     /// An id that was given out has not been used.
-    pub(super) fn pending_timer_fired(&mut self, turn: &mut Turn<'_>, id: &MemberId) {
+    pub(in crate::group) fn pending_timer_fired(&mut self, turn: &mut Turn<'_>, id: &MemberId) {
         if self.pending_members.remove(id) {
             self.try_complete_join(turn);
         }
     }
 
     /// Some members have never asked for their assignment (`DelayedSync`).
-    pub(super) fn sync_timer_fired(&mut self, turn: &mut Turn<'_>) {
-        if !matches!(self.state, GroupState::CompletingRebalance | GroupState::Stable) {
+    pub(in crate::group) fn sync_timer_fired(&mut self, turn: &mut Turn<'_>) {
+        if !matches!(self.state, ClassicState::CompletingRebalance | ClassicState::Stable) {
             return;
         }
         let missing: Vec<MemberId> = self.pending_sync.drain().collect();
@@ -243,8 +241,8 @@ impl Group {
     }
 
     /// The group is no longer this broker's, or is deleted: whoever waits is told.
-    pub(super) fn die(&mut self, turn: &mut Turn<'_>, error: GroupError, now: Timestamp) {
-        self.transition(GroupState::Dead, now);
+    pub(in crate::group) fn die(&mut self, turn: &mut Turn<'_>, error: GroupError) {
+        self.transition(ClassicState::Dead, turn.now);
         for kind in [TimerKind::Join, TimerKind::Sync] {
             turn.stop_timer(&self.id, kind);
         }

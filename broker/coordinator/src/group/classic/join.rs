@@ -1,20 +1,20 @@
 //! JoinGroup: how a member comes in, comes back, or is turned away.
 
-use super::GroupError;
+use super::super::GroupError;
+use super::super::request::{Batch, Join, Joined, Reply, RequestId};
+use super::super::timers::TimerKind;
+use super::super::turn::{Replacement, Turn, Waiting};
 use super::member::Member;
-use super::request::{Batch, Join, Joined, Reply, RequestId};
-use super::state::{Group, GroupState};
-use super::timers::TimerKind;
-use super::turn::{Replacement, Turn, Waiting};
+use super::state::{ClassicGroup, ClassicState};
 use crate::MemberId;
 use crate::schema::group::encode_group_key;
 
 /// How long a member that waits for its first round is kept, in ms (`NewMemberJoinTimeoutMs`).
 const NEW_MEMBER_TIMEOUT_MS: i32 = 300_000;
 
-impl Group {
+impl ClassicGroup {
     /// Handles a JoinGroup that has passed the gate.
-    pub(super) fn join(&mut self, turn: &mut Turn<'_>, request: RequestId, join: &Join) {
+    pub(in crate::group) fn join(&mut self, turn: &mut Turn<'_>, request: RequestId, join: &Join) {
         if !self.has_room(turn, &join.member) {
             self.remove_and_rebalance(turn, &join.member);
             turn.reply(request, Reply::Join(Joined::refused("", GroupError::GroupMaxSizeReached)));
@@ -30,20 +30,20 @@ impl Group {
     fn has_room(&self, turn: &Turn<'_>, member: &MemberId) -> bool {
         let size_max = turn.config.group_size_max;
         match self.state {
-            GroupState::Empty | GroupState::Dead => true,
-            GroupState::PreparingRebalance => {
+            ClassicState::Empty | ClassicState::Dead => true,
+            ClassicState::PreparingRebalance => {
                 let waits = self.members.get(member).is_some_and(|member| member.parked_join.is_some());
                 waits
                     || self.members.values().filter(|member| member.parked_join.is_some()).count() < size_max
             }
-            GroupState::CompletingRebalance | GroupState::Stable => {
+            ClassicState::CompletingRebalance | ClassicState::Stable => {
                 self.members.contains_key(member) || self.members.len() < size_max
             }
         }
     }
 
     fn join_new(&mut self, turn: &mut Turn<'_>, request: RequestId, join: &Join) {
-        if self.state == GroupState::Dead {
+        if self.state == ClassicState::Dead {
             turn.reply(request, Reply::Join(Joined::refused("", GroupError::CoordinatorNotAvailable)));
             return;
         }
@@ -67,7 +67,7 @@ impl Group {
     }
 
     fn join_known(&mut self, turn: &mut Turn<'_>, request: RequestId, join: &Join) {
-        let refusal = if self.state == GroupState::Dead {
+        let refusal = if self.state == ClassicState::Dead {
             Some(GroupError::CoordinatorNotAvailable)
         } else if !self.supports(&join.protocol_type, &join.protocols) {
             Some(GroupError::InconsistentGroupProtocol)
@@ -94,14 +94,14 @@ impl Group {
         let unchanged = member.protocols == join.protocols;
         let leads = self.is_leader(&join.member);
         match self.state {
-            GroupState::PreparingRebalance => self.park_join(turn, request, join),
-            GroupState::CompletingRebalance if unchanged => self.answer_current(turn, request, join, leads),
-            GroupState::Stable if unchanged && !leads => self.answer_current(turn, request, join, false),
-            GroupState::CompletingRebalance | GroupState::Stable => {
+            ClassicState::PreparingRebalance => self.park_join(turn, request, join),
+            ClassicState::CompletingRebalance if unchanged => self.answer_current(turn, request, join, leads),
+            ClassicState::Stable if unchanged && !leads => self.answer_current(turn, request, join, false),
+            ClassicState::CompletingRebalance | ClassicState::Stable => {
                 self.park_join(turn, request, join);
                 self.maybe_rebalance(turn);
             }
-            GroupState::Empty | GroupState::Dead => {
+            ClassicState::Empty | ClassicState::Dead => {
                 let refused = Joined::refused(join.member.clone(), GroupError::UnknownMemberId);
                 turn.reply(request, Reply::Join(refused));
             }
@@ -137,7 +137,7 @@ impl Group {
     }
 
     fn add_member(&mut self, turn: &mut Turn<'_>, request: RequestId, join: &Join, id: MemberId) {
-        if self.state == GroupState::PreparingRebalance && self.generation == 0 {
+        if self.state == ClassicState::PreparingRebalance && self.generation == 0 {
             self.new_member_added = true;
         }
         turn.stop_timer(&self.id, TimerKind::Pending(id.clone()));
@@ -165,7 +165,7 @@ impl Group {
             turn.reply(parked, Reply::Join(Joined::refused(old.clone(), GroupError::FencedInstanceId)));
         }
         if let Some(parked) = member.parked_sync.take() {
-            let refused = super::request::Synced::refused(GroupError::FencedInstanceId);
+            let refused = super::super::request::Synced::refused(GroupError::FencedInstanceId);
             turn.reply(parked, Reply::Sync(refused));
         }
         self.rename_member(old, &new);
@@ -175,7 +175,7 @@ impl Group {
         self.park_join(turn, request, &renamed);
         self.heard_of(turn, &new);
         match self.state {
-            GroupState::Stable if self.select_protocol() == self.protocol => {
+            ClassicState::Stable if self.select_protocol() == self.protocol => {
                 if let Some(member) = self.members.get_mut(&new) {
                     member.parked_join = None;
                 }
@@ -192,13 +192,18 @@ impl Group {
                 let batch = Batch::of_group(encode_group_key(&self.id), value.encode());
                 turn.append(&self.id, batch, Waiting::Replacement(Box::new(replacement)));
             }
-            GroupState::Stable | GroupState::CompletingRebalance => self.maybe_rebalance(turn),
-            GroupState::PreparingRebalance | GroupState::Empty | GroupState::Dead => {}
+            ClassicState::Stable | ClassicState::CompletingRebalance => self.maybe_rebalance(turn),
+            ClassicState::PreparingRebalance | ClassicState::Empty | ClassicState::Dead => {}
         }
     }
 
     /// The record of a static member's new id is written, or could not be.
-    pub(super) fn replaced(&mut self, turn: &mut Turn<'_>, swap: Replacement, failure: Option<GroupError>) {
+    pub(in crate::group) fn replaced(
+        &mut self,
+        turn: &mut Turn<'_>,
+        swap: Replacement,
+        failure: Option<GroupError>,
+    ) {
         let mut joined = Joined {
             error: failure,
             member: swap.new.clone(),
