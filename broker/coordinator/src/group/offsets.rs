@@ -16,12 +16,21 @@ pub(super) struct Stored {
     pub(super) at: Offset,
 }
 
-/// A transactional commit: its place in the log is unknown until it is appended.
+/// The end of a producer's transaction.
+#[derive(Clone, Copy, Debug)]
+struct Marker {
+    committed: bool,
+    at: Offset,
+}
+
+/// A transactional commit: its place in the log is unknown until it is appended, and known late to be there.
 #[derive(Clone, Debug)]
 struct Undecided {
     value: OffsetValue,
     append: Option<AppendId>,
     at: Option<Offset>,
+    /// A marker that was told before the place: it decides if it lies behind.
+    marker: Option<Marker>,
 }
 
 /// What one group has committed.
@@ -107,7 +116,7 @@ impl Offsets {
         partition: TopicPartition,
         value: OffsetValue,
     ) {
-        let undecided = Undecided { value, append: Some(append), at: None };
+        let undecided = Undecided { value, append: Some(append), at: None, marker: None };
         self.transactions.entry(producer).or_default().insert(partition, undecided);
     }
 
@@ -122,6 +131,9 @@ impl Offsets {
         let undecided = self.transactions.get_mut(&producer).and_then(|all| all.get_mut(partition));
         if let Some(undecided) = undecided.filter(|undecided| undecided.append == Some(append)) {
             undecided.at = Some(at);
+            if let Some(marker) = undecided.marker {
+                self.complete_transaction(producer, marker.committed, marker.at);
+            }
         }
     }
 
@@ -133,7 +145,7 @@ impl Offsets {
         value: OffsetValue,
         at: Offset,
     ) {
-        let undecided = Undecided { value, append: None, at: Some(at) };
+        let undecided = Undecided { value, append: None, at: Some(at), marker: None };
         self.transactions.entry(producer).or_default().insert(partition, undecided);
     }
 
@@ -152,18 +164,30 @@ impl Offsets {
         }
     }
 
-    /// The producer's marker is in the log: its commits show, or are forgotten.
-    pub(super) fn complete_transaction(&mut self, producer: ProducerId, committed: bool) {
+    /// The producer's marker is in the log at `marker`: the commits before it show, or are forgotten. Those behind it
+    /// belong to its next transaction.
+    pub(super) fn complete_transaction(&mut self, producer: ProducerId, committed: bool, marker: Offset) {
         let Some(all) = self.transactions.remove(&producer) else { return };
-        for (partition, undecided) in all {
-            if let (true, Some(at)) = (committed, undecided.at) {
-                self.store(partition, undecided.value, at);
+        let mut left = HashMap::new();
+        for (partition, mut undecided) in all {
+            match undecided.at {
+                Some(at) if at < marker => {
+                    if committed {
+                        self.store(partition, undecided.value, at);
+                    }
+                }
+                Some(_) => {
+                    left.insert(partition, undecided);
+                }
+                None => {
+                    undecided.marker = Some(Marker { committed, at: marker });
+                    left.insert(partition, undecided);
+                }
             }
         }
-    }
-
-    pub(super) fn has_transaction(&self, producer: ProducerId) -> bool {
-        self.transactions.contains_key(&producer)
+        if !left.is_empty() {
+            self.transactions.insert(producer, left);
+        }
     }
 
     /// Forgets the partition, and what is in flight for it. Says whether an offset was stored.

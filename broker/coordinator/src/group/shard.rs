@@ -156,10 +156,11 @@ impl GroupShard {
         }
     }
 
-    /// A producer's marker is in this partition: its offsets show, or are forgotten.
-    pub fn complete_transaction(&mut self, producer: ProducerId, committed: bool) {
-        for group in self.groups.values_mut().filter(|group| group.offsets.has_transaction(producer)) {
-            group.offsets.complete_transaction(producer, committed);
+    /// A producer's marker is in this partition at `marker`: the offsets before it show, or are forgotten. It may be
+    /// told late, or twice.
+    pub fn complete_transaction(&mut self, producer: ProducerId, committed: bool, marker: Offset) {
+        for group in self.groups.values_mut() {
+            group.offsets.complete_transaction(producer, committed, marker);
         }
     }
 

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gregor_model::{LeaderEpoch, ProducerId, TopicPartition};
+use gregor_model::{LeaderEpoch, Offset, ProducerId, TopicPartition};
 use gregor_records::Compression;
 use tokio_util::sync::CancellationToken;
 
+use super::ownership::NotHere;
 use super::partition::Handle;
-use super::partitions::{NotHere, Partitions};
+use super::partitions::Partitions;
 use super::topic_log::TopicLog;
 use crate::group::request::{
     Claim, Commit, CommitResults, DescribedGroup, FetchedOffset, Join, Joined, Leaver, ListedGroup, Reply,
@@ -201,11 +202,18 @@ impl GroupCoordinator {
         deleted.unwrap_or(Err(GroupError::NotCoordinator))
     }
 
-    /// A producer's marker is in the partition and acknowledged (`scheduleHandleTxnCompletion`).
-    pub async fn complete_transaction(&self, partition: i32, producer: ProducerId, committed: bool) {
-        if let Ok(handle) = self.partitions.find(partition) {
+    /// A producer's marker is in the partition at `marker` and acknowledged (`scheduleHandleTxnCompletion`). While
+    /// the partition is loading this waits, as the marker may come too late to be read.
+    pub async fn complete_transaction(
+        &self,
+        partition: i32,
+        producer: ProducerId,
+        committed: bool,
+        marker: Offset,
+    ) {
+        if let Some(handle) = self.partitions.find_loading(partition) {
             let complete = move |shard: &mut GroupShard, _| {
-                shard.complete_transaction(producer, committed);
+                shard.complete_transaction(producer, committed, marker);
                 ((), Vec::new())
             };
             // A partition that was unloaded reads the marker when it is loaded again.

@@ -6,36 +6,51 @@ use gregor_records::{BatchRef, EndTransactionMarker, Limits, batches};
 use super::machine::Loader;
 use super::topic_log::{LoadError, TopicLog};
 
-/// Folds everything in the partition. A damaged record is reported and left out, as in Kafka; a damaged batch ends
-/// the load with what was read before it.
-pub(super) fn load<L: Loader>(log: &dyn TopicLog, partition: i32) -> (L, Result<(), LoadError>) {
-    let mut loader = L::default();
-    let result = fold(log, partition, &mut loader);
-    (loader, result)
+/// How far a partition was read.
+#[derive(Debug)]
+pub(super) struct Read {
+    /// Everything before it was read, or left out as damaged.
+    pub(super) end: Offset,
+    /// Why nothing after it was.
+    pub(super) error: Option<LoadError>,
 }
 
-fn fold<L: Loader>(log: &dyn TopicLog, partition: i32, loader: &mut L) -> Result<(), LoadError> {
-    let range = log.range(partition)?;
-    let mut at = range.start;
-    while at < range.end {
-        let chunk = log.read(partition, at)?;
-        let before = at;
+/// Folds everything in the partition. A damaged record is reported and left out, as in Kafka; a damaged batch ends
+/// the load with what was read before it.
+pub(super) fn load<L: Loader>(log: &dyn TopicLog, partition: i32) -> (L, Read) {
+    let mut loader = L::default();
+    let mut end = Offset::ZERO;
+    let error = fold(log, partition, &mut loader, &mut end).err();
+    (loader, Read { end, error })
+}
+
+fn fold<L: Loader>(
+    log: &dyn TopicLog,
+    partition: i32,
+    loader: &mut L,
+    at: &mut Offset,
+) -> Result<(), LoadError> {
+    *at = log.range(partition)?.start;
+    // The log may grow while it is read: a marker of a transaction needs nobody's leave.
+    while *at < log.range(partition)?.end {
+        let chunk = log.read(partition, *at)?;
+        let before = *at;
         for batch in batches(&chunk) {
             match batch {
                 Ok(batch) => {
                     let next = batch.header().next_offset();
-                    if next > at {
-                        fold_batch(loader, &batch, at, partition)?;
-                        at = next;
+                    if next > *at {
+                        fold_batch(loader, &batch, *at, partition)?;
+                        *at = next;
                     }
                 }
                 // The last batch of a chunk may be cut: the next chunk begins with it.
-                Err(_) if at > before => break,
-                Err(error) => return Err(LoadError::Corrupt { at, reason: error.to_string() }),
+                Err(_) if *at > before => break,
+                Err(error) => return Err(LoadError::Corrupt { at: *at, reason: error.to_string() }),
             }
         }
-        if at == before {
-            return Err(LoadError::Corrupt { at, reason: "no batch where one must be".to_owned() });
+        if *at == before {
+            return Err(LoadError::Corrupt { at: *at, reason: "no batch where one must be".to_owned() });
         }
     }
     Ok(())

@@ -6,6 +6,7 @@
 mod group;
 mod load;
 mod machine;
+mod ownership;
 mod partition;
 mod partitions;
 mod topic_log;
@@ -16,7 +17,8 @@ mod tests;
 
 pub use group::{FetchGroup, GroupCoordinator};
 pub use machine::{AppendPlan, Loader, Machine, Step};
+pub use ownership::{NotHere, Ownership};
 pub use partition::{Handle, Unloaded};
-pub use partitions::{NotHere, Partitions};
+pub use partitions::Partitions;
 pub use topic_log::{LoadError, TopicAppend, TopicLog};
 pub use transaction::{MarkerRoute, ProducerIdSource, TransactionCoordinator};

@@ -47,7 +47,16 @@ impl<M: Machine> Clone for Handle<M> {
     }
 }
 
+/// What was asked of a partition's task and not done yet; it may begin to wait before the task does its work.
+pub(super) struct Commands<M: Machine>(mpsc::Receiver<Command<M>>);
+
 impl<M: Machine> Handle<M> {
+    /// A way to a task, and its other end.
+    pub(super) fn new() -> (Handle<M>, Commands<M>) {
+        let (sender, commands) = mpsc::channel(QUEUE_LENGTH);
+        (Handle { commands: sender }, Commands(commands))
+    }
+
     /// Asks something that may be answered later.
     ///
     /// # Errors
@@ -107,11 +116,9 @@ pub(super) struct PartitionTask<M: Machine> {
 }
 
 impl<M: Machine> PartitionTask<M> {
-    pub(super) fn new(machine: M, around: Surroundings<M>) -> (PartitionTask<M>, Handle<M>) {
-        let (sender, commands) = mpsc::channel(QUEUE_LENGTH);
+    pub(super) fn new(machine: M, around: Surroundings<M>, commands: Commands<M>) -> PartitionTask<M> {
         let desk = Desk { last: 0, waiting: HashMap::new() };
-        let task = PartitionTask { machine, around, commands, desk, appending: FuturesUnordered::new() };
-        (task, Handle { commands: sender })
+        PartitionTask { machine, around, commands: commands.0, desk, appending: FuturesUnordered::new() }
     }
 
     /// Works until it is stopped; then everyone who waits is sent to the new coordinator.

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use gregor_model::{BrokerId, LeaderEpoch, Offset, ProducerEpoch, ProducerId, TopicPartition};
 use gregor_records::{BatchRef, Compression, batch};
 use parking_lot::Mutex;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
@@ -16,9 +17,15 @@ use crate::group::{AppendFailure, GroupConfig, GroupError};
 use crate::transaction::*;
 
 /// One partition's log in memory, shared by the brokers of a test.
-#[derive(Default)]
 struct MemoryLog {
     bytes: Mutex<(Vec<u8>, i64)>,
+    is_replicated: watch::Sender<bool>,
+}
+
+impl Default for MemoryLog {
+    fn default() -> Self {
+        MemoryLog { bytes: Mutex::default(), is_replicated: watch::Sender::new(true) }
+    }
 }
 
 #[async_trait]
@@ -49,6 +56,12 @@ impl TopicLog for MemoryLog {
             position += batch.bytes().len();
         }
         Ok(Bytes::copy_from_slice(&log.0[position..]))
+    }
+
+    async fn replicated(&self, _partition: i32, _end: Offset) -> Result<(), LoadError> {
+        let mut replicated = self.is_replicated.subscribe();
+        replicated.wait_for(|is| *is).await.expect("the log is there");
+        Ok(())
     }
 }
 
@@ -97,6 +110,47 @@ async fn a_group_moves_to_another_broker() {
     assert_eq!(fetched(&first).await, Err(GroupError::NotCoordinator), "an older election is ignored");
     second.elect(0, LeaderEpoch(2));
     until(async || fetched(&second).await.is_ok()).await;
+    assert_eq!(fetched(&second).await, Ok(Some(Offset(7))));
+    second.shutdown().await;
+    first.shutdown().await;
+}
+
+#[tokio::test]
+async fn nothing_is_served_that_could_still_be_lost() {
+    let log = Arc::new(MemoryLog::default());
+    log.is_replicated.send_replace(false);
+    let groups = GroupCoordinator::new(log.clone(), GroupConfig::default(), Compression::NONE, 1);
+    groups.elect(0, LeaderEpoch(1));
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+        assert_eq!(fetched(&groups).await, Err(GroupError::CoordinatorLoadInProgress));
+    }
+    groups.resign(0, Some(LeaderEpoch(2)));
+    assert_eq!(fetched(&groups).await, Err(GroupError::NotCoordinator));
+    groups.elect(0, LeaderEpoch(3));
+    log.is_replicated.send_replace(true);
+    until(async || fetched(&groups).await.is_ok()).await;
+    groups.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_marker_that_comes_while_the_partition_loads_decides() {
+    let log = Arc::new(MemoryLog::default());
+    let broker = || GroupCoordinator::new(log.clone(), GroupConfig::default(), Compression::NONE, 1);
+    let first = broker();
+    first.elect(0, LeaderEpoch(1));
+    let mut transactional = commit(7);
+    transactional.producer = Some((ProducerId(9), ProducerEpoch(0)));
+    until(async || first.commit(transactional.clone()).await.is_ok()).await;
+    first.resign(0, Some(LeaderEpoch(2)));
+    log.is_replicated.send_replace(false);
+    let second = broker();
+    second.elect(0, LeaderEpoch(2));
+    // The marker lies behind what was read, and nobody reads on.
+    let marker = Offset(log.bytes.lock().1);
+    let completed = second.complete_transaction(0, ProducerId(9), true, marker);
+    log.is_replicated.send_replace(true);
+    completed.await;
     assert_eq!(fetched(&second).await, Ok(Some(Offset(7))));
     second.shutdown().await;
     first.shutdown().await;
@@ -164,6 +218,65 @@ async fn a_transaction_is_decided_and_its_markers_written() {
     })
     .await;
     assert_eq!(*outside.written.lock(), vec![(TopicPartition::new("t", 0), true)]);
+    stop.cancel();
+    sender.await.expect("stops");
+    coordinator.shutdown().await;
+}
+
+/// A leader that writes what it is told, but answers only when it is let.
+struct SlowAnswers {
+    asked: watch::Sender<usize>,
+    let_go: watch::Sender<bool>,
+}
+
+#[async_trait]
+impl ProducerIdSource for SlowAnswers {
+    async fn allocate(&self) -> Option<(i64, i32)> {
+        Some((1_000, 1_000))
+    }
+}
+
+#[async_trait]
+impl MarkerRoute for SlowAnswers {
+    fn target(&self, partition: &TopicPartition) -> MarkerTarget {
+        MarkerTarget::Leader(BrokerId(partition.partition))
+    }
+
+    async fn write(&self, _broker: BrokerId, markers: &WriteMarkers) -> Option<Vec<Vec<MarkerAnswer>>> {
+        self.asked.send_modify(|asked| *asked += 1);
+        let mut let_go = self.let_go.subscribe();
+        let_go.wait_for(|is| *is).await.expect("the test goes on");
+        let settled =
+            |(_, _, markers): &(i32, i32, Markers)| vec![MarkerAnswer::Settled; markers.partitions.len()];
+        Some(markers.markers.iter().map(settled).collect())
+    }
+}
+
+#[tokio::test]
+async fn answers_of_an_earlier_term_settle_nothing() {
+    let outside = Arc::new(SlowAnswers { asked: watch::Sender::new(0), let_go: watch::Sender::new(false) });
+    let log = Arc::new(MemoryLog::default());
+    let coordinator =
+        TransactionCoordinator::new(log, TransactionConfig::default(), 1, outside.clone(), outside.clone());
+    let stop = CancellationToken::new();
+    let sender = tokio::spawn(Arc::clone(&coordinator).send_markers(stop.clone()));
+    coordinator.elect(0, LeaderEpoch(1));
+    let init = InitProducer { id: "x".into(), timeout_ms: 60_000, current: None };
+    until(async || coordinator.init(init.clone()).await.is_ok()).await;
+    let producer = coordinator.init(init.clone()).await.expect("the next epoch");
+    let add = AddPartitions { id: "x".into(), producer, partitions: vec![TopicPartition::new("t", 0)] };
+    assert_eq!(coordinator.add_partitions(add).await, Ok(()));
+    let end = EndTransaction { id: "x".into(), producer, commit: true };
+    assert_eq!(coordinator.end(end).await, Ok(()));
+    outside.asked.subscribe().wait_for(|asked| *asked == 1).await.expect("markers are sent");
+    coordinator.resign(0, Some(LeaderEpoch(2)));
+    coordinator.elect(0, LeaderEpoch(3));
+    let state = async || coordinator.describe("x".into()).await.map(|described| described.state);
+    until(async || state().await.is_ok()).await;
+    outside.let_go.send_replace(true);
+    outside.asked.subscribe().wait_for(|asked| *asked == 2).await.expect("they are sent again");
+    until(async || state().await == Ok(TransactionState::CompleteCommit)).await;
+    assert_eq!(*outside.asked.borrow(), 2, "completed by the answer to this term's own markers");
     stop.cancel();
     sender.await.expect("stops");
     coordinator.shutdown().await;

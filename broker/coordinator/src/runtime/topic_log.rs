@@ -62,4 +62,10 @@ pub trait TopicLog: Send + Sync + 'static {
     /// # Errors
     /// The partition is not here, or its disk fails.
     fn read(&self, partition: i32, from: Offset) -> Result<Bytes, LoadError>;
+
+    /// Waits, as the partition's leader, until the in-sync replicas have everything before `end`.
+    ///
+    /// # Errors
+    /// The partition is not led here, or no longer.
+    async fn replicated(&self, partition: i32, end: Offset) -> Result<(), LoadError>;
 }

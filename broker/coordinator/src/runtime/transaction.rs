@@ -1,6 +1,6 @@
 //! The transaction coordinator as request handlers see it, and the loop that brings markers to partition leaders.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,13 +11,14 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use super::ownership::NotHere;
 use super::partition::Handle;
-use super::partitions::{NotHere, Partitions};
+use super::partitions::Partitions;
 use super::topic_log::TopicLog;
 use crate::transaction::{
     AddPartitions, DescribedTransaction, EndTransaction, InitProducer, ListedTransaction, MarkerAnswer,
-    MarkerQueue, MarkerTarget, Markers, ProducerIds, TransactionConfig, TransactionError, TransactionReply,
-    TransactionShard, Verified, VerifyPartitions, WriteMarkers,
+    MarkerQueue, MarkerTarget, Markers, ProducerIds, SettledMarkers, TransactionConfig, TransactionError,
+    TransactionReply, TransactionShard, Verified, VerifyPartitions, WriteMarkers,
 };
 use crate::{TransactionalId, partition_of};
 
@@ -96,9 +97,8 @@ impl TransactionCoordinator {
         partition_of(id.as_str(), self.count)
     }
 
-    /// This broker leads the partition now.
+    /// This broker leads the partition now. A term that goes on keeps its markers.
     pub fn elect(&self, partition: i32, epoch: LeaderEpoch) {
-        self.queue.lock().forget(partition);
         self.partitions.elect(partition, epoch);
     }
 
@@ -238,8 +238,8 @@ impl TransactionCoordinator {
         let busy: Arc<Mutex<HashSet<BrokerId>>> = Arc::default();
         while !stop.is_cancelled() {
             let gone = self.queue.lock().resolve(|partition| self.route.target(partition));
-            for (state_partition, markers) in gone {
-                self.settled(state_partition, &markers).await;
+            for (state_partition, epoch, markers) in gone {
+                self.settled(state_partition, LeaderEpoch(epoch), markers).await;
             }
             for broker in self.queue.lock().brokers() {
                 if busy.lock().insert(broker) {
@@ -283,46 +283,28 @@ impl TransactionCoordinator {
     async fn send_to(&self, broker: BrokerId) {
         let Some(request) = self.queue.lock().take(broker) else { return };
         let answers = self.route.write(broker, &request).await;
-        let mut settled: HashMap<i32, Vec<Markers>> = HashMap::new();
-        for (index, (state_partition, epoch, markers)) in request.markers.into_iter().enumerate() {
-            let answer_of = |position: usize| {
-                let answers = answers.as_ref().and_then(|answers| answers.get(index));
-                answers.map_or(MarkerAnswer::Retry, |answers| {
-                    answers.get(position).copied().unwrap_or(MarkerAnswer::Retry)
-                })
-            };
-            let (mut done, mut again) = (Vec::new(), Vec::new());
-            for (position, partition) in markers.partitions.iter().enumerate() {
-                match answer_of(position) {
-                    MarkerAnswer::Settled => done.push(partition.clone()),
-                    MarkerAnswer::Retry => again.push(partition.clone()),
-                    MarkerAnswer::Fenced => {
-                        tracing::warn!(transaction = %markers.id, %partition, "a newer coordinator writes the markers");
-                    }
-                }
-            }
-            if !again.is_empty() && self.partitions.find(state_partition).is_ok() {
-                let markers = Markers { partitions: again, ..markers.clone() };
+        let SettledMarkers { settled, again, fenced } = request.answered(answers.as_deref());
+        for (_, _, markers) in fenced {
+            tracing::warn!(transaction = %markers.id, "a newer coordinator writes the markers");
+        }
+        for (state_partition, epoch, markers) in again {
+            if self.partitions.find_in_term(state_partition, LeaderEpoch(epoch)).is_some() {
                 self.queue.lock().retry(state_partition, epoch, markers);
             }
-            settled.entry(state_partition).or_default().push(Markers { partitions: done, ..markers });
         }
-        for (state_partition, all) in settled {
-            for markers in all {
-                self.settled(state_partition, &markers).await;
-            }
+        for (state_partition, epoch, markers) in settled {
+            self.settled(state_partition, LeaderEpoch(epoch), markers).await;
         }
     }
 
-    /// Tells the machine which markers need no more sending.
-    async fn settled(&self, state_partition: i32, markers: &Markers) {
-        if markers.partitions.is_empty() {
-            return;
-        }
-        let Ok(handle) = self.partitions.find(state_partition) else { return };
-        let (id, partitions) = (markers.id.clone(), markers.partitions.clone());
+    /// Tells the machine which markers need no more sending. Only that of the term in which they were sent: a later one
+    /// may be at a later transaction of the same producer, whose markers these are not.
+    async fn settled(&self, state_partition: i32, epoch: LeaderEpoch, markers: Markers) {
+        let Some(handle) = self.partitions.find_in_term(state_partition, epoch) else { return };
         let settle = move |shard: &mut TransactionShard, now| {
-            ((), partitions.iter().flat_map(|partition| shard.marker_settled(&id, partition, now)).collect())
+            let settled = markers.partitions.iter();
+            let effects = settled.flat_map(|partition| shard.marker_settled(&markers.id, partition, now));
+            ((), effects.collect())
         };
         // An unloaded partition is its new coordinator's to complete.
         let _ = handle.call(settle).await;

@@ -44,6 +44,45 @@ pub struct WriteMarkers {
     pub markers: Vec<(i32, i32, Markers)>,
 }
 
+/// What the answer to a [`WriteMarkers`] means: each with its partition of `__transaction_state` and coordinator epoch.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct SettledMarkers {
+    /// Written, or not to be written: the machine of that term is to be told.
+    pub settled: Vec<(i32, i32, Markers)>,
+    /// To be sent again, as long as the term lasts.
+    pub again: Vec<(i32, i32, Markers)>,
+    /// Refused because a newer coordinator is at work, which sends its own.
+    pub fenced: Vec<(i32, i32, Markers)>,
+}
+
+impl WriteMarkers {
+    /// Sorts the markers by what the broker answered, in order, for each partition; `None`: it did not answer.
+    pub fn answered(self, answers: Option<&[Vec<MarkerAnswer>]>) -> SettledMarkers {
+        let mut sorted = SettledMarkers::default();
+        for (index, (state_partition, epoch, markers)) in self.markers.into_iter().enumerate() {
+            let answers = answers.and_then(|answers| answers.get(index));
+            let answer_of = |position| {
+                answers.and_then(|answers| answers.get(position)).copied().unwrap_or(MarkerAnswer::Retry)
+            };
+            let mut of = |wanted: MarkerAnswer, into: fn(&mut SettledMarkers) -> &mut Vec<_>| {
+                let partitions = markers.partitions.iter().enumerate();
+                let partitions: Vec<_> = partitions
+                    .filter(|(position, _)| answer_of(*position) == wanted)
+                    .map(|(_, partition)| partition.clone())
+                    .collect();
+                if !partitions.is_empty() {
+                    let markers = Markers { partitions, ..markers.clone() };
+                    into(&mut sorted).push((state_partition, epoch, markers));
+                }
+            };
+            of(MarkerAnswer::Settled, |sorted| &mut sorted.settled);
+            of(MarkerAnswer::Retry, |sorted| &mut sorted.again);
+            of(MarkerAnswer::Fenced, |sorted| &mut sorted.fenced);
+        }
+        sorted
+    }
+}
+
 /// What waits to be sent.
 #[derive(Debug, Default)]
 pub struct MarkerQueue {
@@ -88,14 +127,15 @@ impl MarkerQueue {
         deleted
     }
 
-    /// Looks the leaders of what had none up again. Returns what is gone: state partition, transaction, partitions.
-    pub fn resolve(&mut self, target: impl Fn(&TopicPartition) -> MarkerTarget) -> Vec<(i32, Markers)> {
+    /// Looks the leaders of what had none up again. Returns what is gone: state partition, coordinator epoch, markers.
+    pub fn resolve(&mut self, target: impl Fn(&TopicPartition) -> MarkerTarget) -> Vec<(i32, i32, Markers)> {
         let mut gone = Vec::new();
         for entry in std::mem::take(&mut self.unresolved) {
             let deleted =
                 self.add(entry.state_partition, entry.coordinator_epoch, entry.markers.clone(), &target);
             if !deleted.is_empty() {
-                gone.push((entry.state_partition, Markers { partitions: deleted, ..entry.markers }));
+                let markers = Markers { partitions: deleted, ..entry.markers };
+                gone.push((entry.state_partition, entry.coordinator_epoch, markers));
             }
         }
         gone
@@ -172,8 +212,25 @@ mod tests {
         assert_eq!(queue.take(BrokerId(0)), None);
         assert!(queue.has_unresolved());
         let gone = queue.resolve(|_| MarkerTarget::Deleted);
-        assert_eq!(gone, vec![(7, markers(&[10]))]);
+        assert_eq!(gone, vec![(7, 3, markers(&[10]))]);
         assert!(!queue.has_unresolved());
+    }
+
+    #[test]
+    fn answers_are_sorted_by_partition() {
+        use MarkerAnswer::{Fenced, Retry, Settled};
+        let request =
+            WriteMarkers { markers: vec![(7, 3, markers(&[0, 1, 2, 3])), (8, 1, markers(&[4, 5]))] };
+        let sorted = request.clone().answered(Some(&[vec![Settled, Retry, Fenced], vec![Settled, Settled]]));
+        let expected = SettledMarkers {
+            settled: vec![(7, 3, markers(&[0])), (8, 1, markers(&[4, 5]))],
+            // What the broker said nothing of is asked again.
+            again: vec![(7, 3, markers(&[1, 3]))],
+            fenced: vec![(7, 3, markers(&[2]))],
+        };
+        assert_eq!(sorted, expected);
+        let unanswered = request.clone().answered(None);
+        assert_eq!(unanswered, SettledMarkers { again: request.markers, ..SettledMarkers::default() });
     }
 
     #[test]

@@ -22,7 +22,7 @@ mod tests;
 
 pub use error::TransactionError;
 pub use loader::TransactionLoader;
-pub use markers::{MarkerAnswer, MarkerQueue, MarkerTarget, WriteMarkers};
+pub use markers::{MarkerAnswer, MarkerQueue, MarkerTarget, SettledMarkers, WriteMarkers};
 pub use metadata::TransactionState;
 pub use partitions::Verified;
 pub use producer_ids::{ProducerIdClaim, ProducerIds};

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use gregor_log::{AppendInfo, AppendOrigin, VerificationGuard};
-use gregor_model::Timestamp;
+use gregor_model::{Offset, Timestamp};
 
 use super::{HostedPartition, min_insync_replicas, reached};
-use crate::error::ProduceError;
+use crate::error::{PartitionError, ProduceError};
 use crate::purgatory::{OffsetWait, OffsetWaitKey};
 use crate::shared::Shared;
 
@@ -74,5 +74,22 @@ impl HostedPartition {
             self.fetch_waits.on_progress(|| log.offsets());
         }
         Ok(Appended { info, wait })
+    }
+
+    /// Lets partition 0 of `wait` wait until the in-sync replicas have everything before `end`, or this term ends.
+    pub(crate) fn await_high_watermark(
+        &self,
+        end: Offset,
+        wait: &Arc<OffsetWait>,
+    ) -> Result<OffsetWaitKey, PartitionError> {
+        let state = self.state.read();
+        let (log, leader) = state.leading(&self.partition)?;
+        let key = self.high_watermark_waits.register(end, wait, 0);
+        let high_watermark = log.high_watermark();
+        if high_watermark >= end {
+            let outcome = reached(&leader.lock(), min_insync_replicas(log));
+            self.high_watermark_waits.complete_through(high_watermark, outcome);
+        }
+        Ok(key)
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gregor_log::AppendInfo;
-use gregor_model::{Timestamp, TopicPartition};
+use gregor_model::{Offset, Timestamp, TopicPartition};
 
 use super::{PartitionRecords, ProduceParams, ReplicaManager, RequiredAcks};
 use crate::error::{PartitionError, ProduceError, Unreplicated};
@@ -65,6 +65,30 @@ impl ReplicaManager {
             }
         }
         results
+    }
+
+    /// Waits, however long it takes, until the in-sync replicas have everything before `end`.
+    ///
+    /// # Errors
+    /// The partition is not led here, or no longer.
+    pub async fn wait_until_replicated(
+        &self,
+        partition: &TopicPartition,
+        end: Offset,
+    ) -> Result<(), PartitionError> {
+        let hosted = self.hosted(partition)?;
+        let wait = OffsetWait::new(1);
+        let key = hosted.await_high_watermark(end, &wait)?;
+        let pending = PendingAppends { wait, entries: vec![(0, hosted, key)] };
+        pending.wait.settled().await;
+        match pending.wait.outcome(0) {
+            Some(WaitOutcome::Reached | WaitOutcome::ReachedWithTooFew) => Ok(()),
+            Some(WaitOutcome::Gone) => Err(PartitionError::Unknown(partition.clone())),
+            Some(WaitOutcome::Offline) => Err(PartitionError::Offline(partition.clone())),
+            Some(WaitOutcome::NotLeader) | None => {
+                Err(PartitionError::NotLeaderOrFollower(partition.clone()))
+            }
+        }
     }
 
     fn append(

@@ -67,13 +67,15 @@ async fn append(broker: &Broker, marker: &WritableTxnMarker) -> Results {
     };
     let mut results = Vec::new();
     for (partition, appended) in broker.replicas.produce(params, records.collect()).await {
-        let code = match appended {
+        let code = match &appended {
             Ok(_) => 0,
             Err(error) => error.kafka_error().code(),
         };
-        if code == 0 && InternalTopic::of(&partition.topic) == Some(InternalTopic::ConsumerOffsets) {
+        if InternalTopic::of(&partition.topic) == Some(InternalTopic::ConsumerOffsets)
+            && let Some(at) = appended.ok().and_then(|info| info.first_offset)
+        {
             let groups = &broker.coordinators.groups;
-            groups.complete_transaction(partition.partition, producer, marker.transaction_result).await;
+            groups.complete_transaction(partition.partition, producer, marker.transaction_result, at).await;
         }
         // A partition that is not here is for the coordinator to look for elsewhere.
         let code = match ResponseError::try_from_code(code) {

@@ -79,4 +79,9 @@ impl TopicLog for ReplicatedTopic {
             .map_err(|error| LoadError::Unavailable(error.to_string()))?;
         Ok(data.records.map(|records| records.read_to_bytes()).transpose()?.unwrap_or_default())
     }
+
+    async fn replicated(&self, partition: i32, end: Offset) -> Result<(), LoadError> {
+        let replicated = self.replicas.wait_until_replicated(&self.partition(partition), end).await;
+        replicated.map_err(|error| LoadError::Unavailable(error.to_string()))
+    }
 }

@@ -69,18 +69,49 @@ fn transactional_offsets_wait_for_the_marker_and_never_overwrite_newer_ones() {
     context.grant();
     assert_eq!(context.fetch(false), Ok(None));
     assert_eq!(context.fetch(true), Err(GroupError::UnstableOffsetCommit));
-    context.shard.complete_transaction(ProducerId(9), true);
+    context.complete(true);
     assert_eq!(context.fetch(true), Ok(Some(10)));
     context.commit_as(claim(&"".into(), -1), Some(9), 11);
     context.grant();
-    context.shard.complete_transaction(ProducerId(9), false);
+    context.complete(false);
     assert_eq!(context.fetch(true), Ok(Some(10)), "aborted");
     context.commit_as(claim(&"".into(), -1), Some(9), 12);
     context.grant();
     context.commit(20);
     context.grant();
-    context.shard.complete_transaction(ProducerId(9), true);
+    context.complete(true);
     assert_eq!(context.fetch(true), Ok(Some(20)), "the plain commit is later in the log");
+}
+
+#[test]
+fn a_marker_told_before_the_commit_it_decides() {
+    for committed in [true, false] {
+        let mut context = Context::new();
+        context.commit_as(claim(&"".into(), -1), Some(9), 10);
+        // Both are replicated at once, and the one who waits for the marker is woken first.
+        context.shard.complete_transaction(ProducerId(9), committed, Offset(1));
+        assert_eq!(context.fetch(true), Err(GroupError::UnstableOffsetCommit));
+        context.grant();
+        assert_eq!(context.fetch(true), Ok(committed.then_some(10)));
+    }
+}
+
+#[test]
+fn a_marker_told_twice_does_not_decide_the_next_transaction() {
+    let mut context = Context::new();
+    context.commit_as(claim(&"".into(), -1), Some(9), 10);
+    context.grant();
+    let marker = Offset(1);
+    context.shard.complete_transaction(ProducerId(9), true, marker);
+    context.log.push((marker, Batch::clone(&context.log[0].1)));
+    context.commit_as(claim(&"".into(), -1), Some(9), 11);
+    context.shard.complete_transaction(ProducerId(9), true, marker);
+    context.grant();
+    context.shard.complete_transaction(ProducerId(9), true, marker);
+    assert_eq!(context.fetch(false), Ok(Some(10)));
+    assert_eq!(context.fetch(true), Err(GroupError::UnstableOffsetCommit));
+    context.complete(false);
+    assert_eq!(context.fetch(true), Ok(Some(10)));
 }
 
 #[test]
