@@ -1,54 +1,53 @@
 //! `gregor`: the command-line tools, one per first word, with the flags and output of Kafka's own.
 
 mod admin;
+mod broker_api_versions;
 mod command_line;
+mod completion;
 mod dev;
 mod java_map;
+mod report;
+mod tool;
 mod topics;
 
 use std::process::ExitCode;
 
+use tool::{Tool, overview, tools};
+
 /// First words, and what they do.
-const TOOLS: [(&str, &str); 2] = [
-    ("topics", "create, list, describe, alter and delete topics (kafka-topics)"),
-    ("dev", "run a whole cluster on this machine, for development"),
-];
+const TOOLS: &[Tool] = tools! {
+    "topics" => topics, "create, list, describe, alter and delete topics (kafka-topics)";
+    "broker-api-versions" => broker_api_versions, "show which API versions each broker speaks (kafka-broker-api-versions)";
+    "dev" => dev, "run a whole cluster on this machine, for development";
+    "completion" => completion, "print a completion script for bash, zsh or fish";
+};
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let Some((tool, rest)) = arguments.split_first() else {
-        eprint!("{}", overview());
+    let mut arguments = std::env::args().skip(1);
+    let Some(name) = arguments.next() else {
+        eprint!("{}", overview(TOOLS));
         return ExitCode::FAILURE;
     };
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
+    match name.as_str() {
+        "--version" => println!("{}", env!("CARGO_PKG_VERSION")),
+        "--help" | "help" => print!("{}", overview(TOOLS)),
+        name => match TOOLS.iter().find(|tool| tool.name == name) {
+            Some(tool) => return run(tool, arguments.collect()),
+            None => {
+                eprint!("gregor: no tool is called {name}\n{}", overview(TOOLS));
+                return ExitCode::FAILURE;
+            }
+        },
+    }
+    ExitCode::SUCCESS
+}
+
+fn run(tool: &Tool, arguments: Vec<String>) -> ExitCode {
+    match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on((tool.run)(arguments)),
         Err(error) => {
             eprintln!("gregor: cannot start the runtime: {error}");
-            return ExitCode::FAILURE;
-        }
-    };
-    match tool.as_str() {
-        "topics" => runtime.block_on(topics::run(rest)),
-        "dev" => runtime.block_on(dev::run(rest)),
-        "--version" => {
-            println!("{}", env!("CARGO_PKG_VERSION"));
-            ExitCode::SUCCESS
-        }
-        "--help" | "help" => {
-            print!("{}", overview());
-            ExitCode::SUCCESS
-        }
-        other => {
-            eprint!("gregor: no tool is called {other}\n{}", overview());
             ExitCode::FAILURE
         }
     }
-}
-
-fn overview() -> String {
-    let lines = TOOLS.iter().map(|(name, what)| format!("  {name:8}  {what}\n"));
-    format!(
-        "Usage: gregor TOOL [FLAGS]\n{}Each tool explains its flags with --help.\n",
-        lines.collect::<String>()
-    )
 }

@@ -26,7 +26,7 @@ pub enum AdminError {
         message: String,
     },
     /// A bootstrap address, or a client property, that cannot be used.
-    #[error("Failed to create new KafkaAdminClient")]
+    #[error("Failed to create new KafkaAdminClient: {0}")]
     Configuration(String),
     /// An answer that lacks what was asked for.
     #[error("The broker's answer to {0} lacks what was asked for")]

@@ -3,17 +3,21 @@
 //!
 //! Owned by one tool run, used by one task; holds a connection per broker asked.
 
+pub mod cluster;
 pub mod error;
 pub mod topics;
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use gregor_config::Properties;
 use gregor_wire::client::{ApiVersions, ClientError, ClientOptions, Connection};
-use kafka_protocol::messages::{ApiKey, MetadataRequest, MetadataResponse};
+use kafka_protocol::messages::{ApiKey, MetadataRequest};
 use kafka_protocol::protocol::Request;
 
+use crate::command_line::Given;
+pub use cluster::{Cluster, Node};
 pub use error::AdminError;
 use error::api_name;
 
@@ -28,15 +32,22 @@ const NOT_CONTROLLER: i16 = 41;
 
 /// Which broker a call goes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Target {
+pub enum Target {
+    /// Whichever answers.
     Any,
+    /// The controller.
     Controller,
+    /// The broker with this id.
+    Broker(i32),
 }
 
+/// A connection to a broker, and what it speaks.
 #[derive(Clone, Debug)]
-struct Peer {
-    connection: Connection,
-    versions: ApiVersions,
+pub struct Peer {
+    /// The connection.
+    pub connection: Connection,
+    /// The versions it speaks.
+    pub versions: ApiVersions,
 }
 
 /// The client.
@@ -46,7 +57,24 @@ pub struct Admin {
     api_timeout: Duration,
     options: ClientOptions,
     peers: HashMap<(String, u16), Peer>,
-    controller: Option<(String, u16)>,
+    /// Who the brokers are, as last heard; None after a failure.
+    cluster: Option<Cluster>,
+}
+
+/// The client for a tool's `--bootstrap-server` and `--command-config`. Connects to nobody yet.
+pub fn connect(given: &Given) -> Result<Admin, AdminError> {
+    let value = |name| given.value(name).map_err(|error| AdminError::Configuration(error.to_string()));
+    open(value("bootstrap-server")?.unwrap_or_default(), value("command-config")?)
+}
+
+/// The client of the cluster behind `bootstrap`, with the properties in the file `command_config`.
+pub fn open(bootstrap: &str, command_config: Option<&str>) -> Result<Admin, AdminError> {
+    let properties = match command_config {
+        Some(path) => Properties::load(Path::new(path))
+            .map_err(|error| AdminError::Configuration(format!("--command-config: {error}")))?,
+        None => Properties::new(),
+    };
+    Admin::new(bootstrap, &properties)
 }
 
 impl Admin {
@@ -78,13 +106,13 @@ impl Admin {
                 ..ClientOptions::default()
             },
             peers: HashMap::new(),
-            controller: None,
+            cluster: None,
         })
     }
 
     /// Sends what `build` makes for the version spoken to `target`, until it is answered, cannot be, or time is up.
-    /// `code_of` gives the error code that decides whether another broker has become controller.
-    async fn call<R: Request>(
+    /// `code_of` gives the error code of the whole answer: one that passes by itself is waited out.
+    pub async fn call<R: Request>(
         &mut self,
         call: &'static str,
         key: ApiKey,
@@ -93,18 +121,23 @@ impl Admin {
         code_of: impl Fn(&R::Response) -> i16,
     ) -> Result<R::Response, AdminError> {
         let deadline = Instant::now() + self.api_timeout;
-        let mut last_error = None;
         loop {
+            let mut last_error = None;
             match self.attempt(key, target, &build).await {
-                Ok(answer) if code_of(&answer) == NOT_CONTROLLER && Instant::now() < deadline => {
-                    self.controller = None;
+                Ok(answer) => {
+                    let code = code_of(&answer);
+                    if !passes(code) || Instant::now() >= deadline {
+                        return Ok(answer);
+                    }
+                    if code == NOT_CONTROLLER {
+                        self.cluster = None;
+                    }
                 }
-                Ok(answer) => return Ok(answer),
                 Err(ClientError::NoCommonVersion(key)) => return Err(AdminError::Unsupported(api_name(key))),
                 Err(error) => {
                     last_error = Some(error);
                     self.peers.clear();
-                    self.controller = None;
+                    self.cluster = None;
                 }
             }
             if Instant::now() + RETRY_BACKOFF >= deadline {
@@ -120,12 +153,33 @@ impl Admin {
         target: Target,
         build: impl Fn(i16) -> R,
     ) -> Result<R::Response, ClientError> {
-        let peer = match target {
-            Target::Any => self.any_peer().await?,
-            Target::Controller => self.controller_peer().await?,
-        };
+        let peer = self.peer(target).await?;
         let version = peer.versions.latest_common(key, R::VERSIONS)?;
         peer.connection.send(build(version), version).await
+    }
+
+    /// A connection to a broker.
+    pub async fn peer(&mut self, target: Target) -> Result<Peer, ClientError> {
+        let disconnected = |reason: String| ClientError::Disconnected(reason);
+        let address = match target {
+            Target::Any => return self.any_peer().await,
+            Target::Controller => {
+                let cluster = self.cluster().await?;
+                let controller = cluster.controller.and_then(|id| cluster.nodes.get(&id));
+                controller
+                    .map(Node::address)
+                    .ok_or_else(|| disconnected("the cluster has no controller at the moment".to_owned()))?
+            }
+            Target::Broker(id) => {
+                let cluster = self.cluster().await?;
+                cluster
+                    .nodes
+                    .get(&id)
+                    .map(Node::address)
+                    .ok_or_else(|| disconnected(format!("broker {id} is not there")))?
+            }
+        };
+        self.peer_at(&address).await
     }
 
     async fn any_peer(&mut self) -> Result<Peer, ClientError> {
@@ -134,7 +188,7 @@ impl Admin {
         }
         let mut last_error = ClientError::Disconnected("no bootstrap address".to_owned());
         for address in self.bootstrap.clone() {
-            match self.peer(&address).await {
+            match self.peer_at(&address).await {
                 Ok(peer) => return Ok(peer),
                 Err(error) => last_error = error,
             }
@@ -142,21 +196,19 @@ impl Admin {
         Err(last_error)
     }
 
-    async fn controller_peer(&mut self) -> Result<Peer, ClientError> {
-        if self.controller.is_none() {
+    /// Who the brokers are, asked for unless it is known.
+    async fn cluster(&mut self) -> Result<&Cluster, ClientError> {
+        if self.cluster.as_ref().is_none_or(|cluster| cluster.controller.is_none()) {
             let peer = self.any_peer().await?;
             let version = peer.versions.latest_common(ApiKey::Metadata, metadata_versions())?;
             let request = MetadataRequest::default().with_topics(Some(Vec::new()));
             let metadata = peer.connection.send(request, version).await?;
-            self.controller = controller_address(&metadata);
+            self.cluster = Some(Cluster::from_metadata(&metadata));
         }
-        match self.controller.clone() {
-            Some(address) => self.peer(&address).await,
-            None => Err(ClientError::Disconnected("the cluster has no controller at the moment".to_owned())),
-        }
+        self.cluster.as_ref().ok_or_else(|| ClientError::Disconnected("no metadata".to_owned()))
     }
 
-    async fn peer(&mut self, address: &(String, u16)) -> Result<Peer, ClientError> {
+    async fn peer_at(&mut self, address: &(String, u16)) -> Result<Peer, ClientError> {
         if let Some(peer) = self.peers.get(address).filter(|peer| !peer.connection.is_closed()) {
             return Ok(peer.clone());
         }
@@ -173,15 +225,17 @@ impl Admin {
     }
 }
 
+/// Whether an error code passes by itself, and a client is to try again.
+fn passes(code: i16) -> bool {
+    const COORDINATOR_LOAD_IN_PROGRESS: i16 = 14;
+    const COORDINATOR_NOT_AVAILABLE: i16 = 15;
+    [NOT_CONTROLLER, COORDINATOR_LOAD_IN_PROGRESS, COORDINATOR_NOT_AVAILABLE].contains(&code)
+}
+
 /// The versions that name the controller.
 fn metadata_versions() -> kafka_protocol::protocol::VersionRange {
     use kafka_protocol::protocol::Message as _;
     kafka_protocol::protocol::VersionRange { min: 1, max: MetadataRequest::VERSIONS.max }
-}
-
-fn controller_address(metadata: &MetadataResponse) -> Option<(String, u16)> {
-    let broker = metadata.brokers.iter().find(|broker| broker.node_id == metadata.controller_id)?;
-    Some((broker.host.to_string(), u16::try_from(broker.port).ok()?))
 }
 
 fn parse_address(address: &str) -> Result<(String, u16), AdminError> {

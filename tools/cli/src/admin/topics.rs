@@ -112,8 +112,7 @@ impl Admin {
 
     /// The ids of the brokers that live.
     pub async fn live_brokers(&mut self) -> Result<Vec<i32>, AdminError> {
-        let answer = self.metadata("listNodes", Some(Vec::new())).await?;
-        Ok(answer.brokers.iter().map(|broker| broker.node_id.0).collect())
+        Ok(self.describe_cluster().await?.nodes.into_keys().collect())
     }
 
     /// Describes topics by name; fails if one cannot be described.

@@ -14,11 +14,12 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use clap::Parser;
+use clap::{CommandFactory as _, Parser};
 use gregor_config::Properties;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::admin::Admin;
+use crate::command_line::clap_arguments;
 use child::Child;
 
 /// How long brokers may take to find each other.
@@ -47,15 +48,16 @@ pub struct Flags {
     zookeeper: Option<String>,
 }
 
+/// This tool's flags.
+pub fn command() -> clap::Command {
+    Flags::command()
+}
+
 /// Runs the cluster until it is told to stop or one of its processes ends.
 pub async fn run(arguments: &[String]) -> ExitCode {
-    let words = std::iter::once("gregor dev".to_owned()).chain(arguments.iter().cloned());
-    let flags = match Flags::try_parse_from(words) {
+    let flags: Flags = match clap_arguments(arguments) {
         Ok(flags) => flags,
-        Err(help) => {
-            let _ = help.print();
-            return if help.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS };
-        }
+        Err(code) => return code,
     };
     let mut cluster = Processes::default();
     let outcome = tokio::select! {

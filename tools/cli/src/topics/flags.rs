@@ -1,9 +1,9 @@
 //! The flags of `gregor topics` and which of them go together (`TopicCommandOptions`). Pure.
 
-use crate::command_line::{Flag, FlagError, Given, parse};
+use crate::command_line::{COMMON, Flag, Given, Refusal, conflicting, help_or_version, parse, required};
 
 /// The flags of kafka-topics.sh.
-pub const FLAGS: [Flag; 22] = [
+pub const FLAGS: [Flag; 23] = [
     Flag::valued(
         "bootstrap-server",
         "server to connect to",
@@ -48,12 +48,6 @@ pub const FLAGS: [Flag; 22] = [
     Flag::switch("if-exists", "Do nothing, rather than fail, where the topic does not exist."),
     Flag::switch("if-not-exists", "Do nothing, rather than fail, where the topic exists."),
     Flag::switch("exclude-internal", "Leave internal topics out."),
-];
-
-/// Flags every tool of Kafka has, and one that only a newer broker heeds.
-const COMMON: [Flag; 3] = [
-    Flag::switch("help", "Print this."),
-    Flag::switch("version", "Print the version."),
     Flag::valued(
         "partition-size-limit-per-response",
         "count",
@@ -63,23 +57,6 @@ const COMMON: [Flag; 3] = [
 
 const ACTIONS: [&str; 5] = ["create", "list", "alter", "describe", "delete"];
 
-/// Why a command line is not carried out.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// Wrong use: the message, then the flags, on stderr.
-    #[error("{0}")]
-    Usage(String),
-    /// A malformed flag: the message alone, on stderr.
-    #[error("{0}")]
-    Flag(#[from] FlagError),
-    /// `--bootstrap-server` is missing.
-    #[error("--bootstrap-server must be specified")]
-    NoBootstrap,
-    /// `--version`.
-    #[error("version")]
-    Version,
-}
-
 /// Every flag, for the parser and `--help`.
 pub fn all_flags() -> Vec<Flag> {
     [&FLAGS[..], &COMMON[..]].concat()
@@ -88,17 +65,11 @@ pub fn all_flags() -> Vec<Flag> {
 /// Reads and checks a command line in the order in which Kafka's tool does.
 pub fn read(arguments: &[String]) -> Result<Given, Refusal> {
     let given = parse(&all_flags(), arguments)?;
-    if arguments.is_empty() {
-        return Err(Refusal::Usage("Create, delete, describe, or change a topic.".to_owned()));
-    }
-    if given.has("help") {
-        return Err(Refusal::Usage(
-            "This tool helps to create, delete, describe, or change a topic.".to_owned(),
-        ));
-    }
-    if given.has("version") {
-        return Err(Refusal::Version);
-    }
+    let about = match arguments {
+        [] => "Create, delete, describe, or change a topic.",
+        _ => "This tool helps to create, delete, describe, or change a topic.",
+    };
+    help_or_version(arguments, &given, about)?;
     if ACTIONS.iter().filter(|action| given.has(action)).count() != 1 {
         let message =
             "Command must include exactly one action: --list, --describe, --create, --alter or --delete";
@@ -111,14 +82,13 @@ pub fn read(arguments: &[String]) -> Result<Given, Refusal> {
 
 fn check_required(given: &Given) -> Result<(), Refusal> {
     if !given.has("bootstrap-server") {
-        return Err(Refusal::NoBootstrap);
+        return Err(Refusal::Plain("--bootstrap-server must be specified".to_owned()));
     }
     if given.has("describe") && given.has("if-exists") && !given.has("topic") && !given.has("topic-id") {
         return Err(Refusal::Usage("--topic or --topic-id is required to describe a topic".to_owned()));
     }
-    let missing = |name: &str| Refusal::Usage(format!("Missing required argument \"[{name}]\""));
-    if !given.has("list") && !given.has("describe") && !given.has("topic") {
-        return Err(missing("topic"));
+    if !given.has("list") && !given.has("describe") {
+        required(given, &["topic"])?;
     }
     if given.has("alter") {
         if given.has("config") {
@@ -128,9 +98,7 @@ fn check_required(given: &Given) -> Result<(), Refusal> {
                     .to_owned(),
             ));
         }
-        if !given.has("partitions") {
-            return Err(missing("partitions"));
-        }
+        required(given, &["partitions"])?;
     }
     Ok(())
 }
@@ -159,14 +127,7 @@ fn check_combinations(given: &Given) -> Result<(), Refusal> {
         true => &[("replica-assignment", &["partitions", "replication-factor"])],
         false => &[],
     };
-    for (used, others) in CONFLICTS.iter().chain(with_create) {
-        if let (true, Some(other)) = (given.has(used), others.iter().find(|other| given.has(other))) {
-            return Err(Refusal::Usage(format!(
-                "Option \"[{used}]\" can't be used with option \"[{other}]\""
-            )));
-        }
-    }
-    Ok(())
+    CONFLICTS.iter().chain(with_create).try_for_each(|(used, others)| conflicting(given, used, others))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! `gregor topics`: kafka-topics.sh, its flags, output and exit codes (`org.apache.kafka.tools.TopicCommand`).
 //!
-//! Usage errors go to stderr with exit code 1; failures of the command itself are one line on stdout and exit code 1.
+//! Usage errors go to stderr with exit code 1; failures of the command itself are one line and exit code 1.
 
 mod describe;
 pub mod filter;
@@ -8,18 +8,16 @@ pub mod flags;
 pub mod new_topic;
 
 use std::collections::HashMap;
-use std::path::Path;
 use std::process::ExitCode;
 
-use gregor_config::Properties;
 use gregor_model::{TopicId, has_collision_chars};
 
 use crate::admin::topics::{NewPartitions, TopicDescription};
-use crate::admin::{Admin, AdminError};
-use crate::command_line::{Given, usage};
+use crate::admin::{Admin, AdminError, connect};
+use crate::command_line::Given;
 use crate::java_map::sort_as_hash_map;
+use crate::report;
 use describe::Report;
-use flags::Refusal;
 use new_topic::{Asked, NewTopicError};
 
 const TOPIC_ALREADY_EXISTS: i16 = 36;
@@ -46,50 +44,25 @@ enum Failure {
     TopicId(String),
 }
 
+/// This tool's flags.
+pub fn command() -> clap::Command {
+    crate::command_line::command(&flags::all_flags())
+}
+
 /// Runs the tool.
 pub async fn run(arguments: &[String]) -> ExitCode {
     let given = match flags::read(arguments) {
         Ok(given) => given,
-        Err(Refusal::Version) => {
-            println!("{}", env!("CARGO_PKG_VERSION"));
-            return ExitCode::SUCCESS;
-        }
-        Err(Refusal::Usage(message)) => {
-            eprintln!("{message}");
-            eprint!("{}", usage(&flags::all_flags()));
-            return ExitCode::FAILURE;
-        }
-        Err(refusal) => {
-            eprintln!("{refusal}");
-            return ExitCode::FAILURE;
-        }
+        Err(refusal) => return refusal.report(&flags::all_flags()),
     };
     let admin = match connect(&given) {
         Ok(admin) => admin,
-        Err(message) => {
-            eprintln!("{message}");
-            return ExitCode::FAILURE;
-        }
+        Err(error) => return report::failure(error),
     };
     match execute(admin, &given).await {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            println!("Error while executing topic command : {failure}");
-            ExitCode::FAILURE
-        }
+        Err(failure) => report::failure_on_stdout(format!("Error while executing topic command : {failure}")),
     }
-}
-
-fn connect(given: &Given) -> Result<Admin, String> {
-    let properties = match given.value("command-config").map_err(|error| error.to_string())? {
-        Some(path) => Properties::load(Path::new(path)).map_err(|error| error.to_string())?,
-        None => Properties::new(),
-    };
-    let bootstrap = given.value("bootstrap-server").map_err(|error| error.to_string())?;
-    Admin::new(bootstrap.unwrap_or_default(), &properties).map_err(|error| match &error {
-        AdminError::Configuration(reason) => format!("{error}\n{reason}"),
-        _ => error.to_string(),
-    })
 }
 
 async fn execute(mut admin: Admin, given: &Given) -> Result<(), Failure> {

@@ -1,7 +1,15 @@
 //! Flags as Kafka's tools take them (jopt-simple): `--name value`, `--name=value`, `-name value`, unambiguous prefixes of
 //! names, repeated flags; and the messages those tools print. Pure.
 
+mod clap_tool;
+mod completion;
+mod refusal;
+
 use std::fmt::Write as _;
+
+pub use clap_tool::clap_arguments;
+pub use completion::command;
+pub use refusal::{COMMON, Refusal, conflicting, help_or_version, required};
 
 /// One flag of a tool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,7 +84,7 @@ impl Given {
     }
 
     /// The value of flag `name` as a number.
-    pub fn number(&self, name: &'static str) -> Result<Option<i32>, FlagError> {
+    pub fn number<T: std::str::FromStr>(&self, name: &'static str) -> Result<Option<T>, FlagError> {
         let parse =
             |value: &str| value.parse().map_err(|_| FlagError::NotANumber { name, value: value.to_owned() });
         self.value(name)?.map(parse).transpose()
@@ -187,7 +195,7 @@ mod tests {
         ]);
         assert_eq!(given.values("topic"), ["a", "b"]);
         assert_eq!(given.value("topic"), Err(FlagError::Repeated("topic")));
-        let error = given.number("partitions").unwrap_err();
+        let error = given.number::<i32>("partitions").unwrap_err();
         assert_eq!(error.to_string(), "Cannot parse argument 'many' of option partitions");
     }
 
