@@ -6,7 +6,8 @@
 //! = 0
 //! ```
 //!
-//! Lines of stderr (only the first counts: Java adds stack traces) start with `! `. Topic ids are written as `ID`.
+//! Lines of stderr (only the first counts: Java adds stack traces) start with `! `; one that stdout has, too, is left out:
+//! `gregor` says every failure on stderr, Kafka's tools leave that to their log. Topic ids are written as `ID`.
 
 use anyhow::{Context as _, Result, ensure};
 use std::fmt::Write as _;
@@ -100,7 +101,8 @@ impl Conversation {
 
 fn answer(output: &Output) -> String {
     let mut text = without_topic_ids(&String::from_utf8_lossy(&output.stdout));
-    if let Some(line) = String::from_utf8_lossy(&output.stderr).lines().next() {
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    if let Some(line) = stderr.lines().next().filter(|line| !text.lines().any(|said| said == *line)) {
         text.push_str(&format!("! {line}\n"));
     }
     text.push_str(&format!("= {}\n", output.status.code().unwrap_or(-1)));
