@@ -152,14 +152,11 @@ impl Controller {
                 continue;
             };
             self.context.queue_deletion(topic);
-            let partitions = self.context.partitions_of(topic);
             let mut replicas = self.context.replica_states(topic);
             let offline = replicas.any(|((key, broker), _)| !self.context.is_online(key, broker));
             drop(replicas);
             if offline {
                 self.halt_deletion(topic, "some replicas are offline");
-            } else if partitions.iter().any(|key| self.context.is_reassigning(*key)) {
-                self.halt_deletion(topic, "a reassignment is in progress");
             }
         }
         if leftovers.is_empty() { Vec::new() } else { vec![Step::Store(Operation::DeleteTopics(leftovers))] }

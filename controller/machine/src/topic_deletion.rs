@@ -1,5 +1,10 @@
 //! Topic deletion (`TopicDeletionManager`): stop every replica, have it delete its log, and, when all have, remove the
 //! topic from ZooKeeper. A topic with a replica that cannot be reached waits until its broker returns.
+//!
+//! A reassignment does not hold a deletion up: it is left where it stands, and all its replicas, those to be added
+//! included, go with the topic. Kafka does the same when the deletion is asked for, though its code means to wait; only
+//! a Kafka that finds both at its failover waits, which never ends if the reassignment needs a leader that a topic
+//! queued for deletion does not get.
 
 use std::collections::BTreeSet;
 
@@ -10,6 +15,7 @@ use crate::controller::Controller;
 use crate::effect::Notice;
 use crate::event::ReplicaAnswer;
 use crate::operation::{Operation, Outcome, StoreFailure};
+use crate::reassignment::{LegacyEntry, ReassignmentStep};
 use crate::step::Step;
 
 /// Parts of topic deletion.
@@ -17,9 +23,7 @@ use crate::step::Step;
 pub(crate) enum DeletionStep {
     /// Look at every queued topic (`resumeDeletions`).
     Resume,
-    /// These topics, if queued, may go on (`resumeDeletionForTopics`).
-    ResumeFor(Vec<TopicKey>),
-    /// The same for topics with replicas on these brokers.
+    /// Queued topics with replicas on these brokers may go on (`resumeDeletionForTopics`).
     ResumeOn(Vec<BrokerId>),
     /// These replicas cannot delete (`failReplicaDeletion`).
     Fail(Vec<Replica>),
@@ -45,7 +49,6 @@ impl Controller {
     pub(crate) fn deletion_step(&mut self, step: DeletionStep) {
         match step {
             DeletionStep::Resume => self.resume_deletions(),
-            DeletionStep::ResumeFor(topics) => self.resume_deletion_for(topics),
             DeletionStep::ResumeOn(brokers) => {
                 let keys: Vec<PartitionKey> =
                     self.context.replicas_on(&brokers).into_iter().map(|(key, _)| key).collect();
@@ -72,16 +75,29 @@ impl Controller {
         match (awaited, outcome) {
             (DeletionAwait::Requested, Outcome::TopicNames(names)) => self.deletions_listed(names),
             (DeletionAwait::Completed(topics), Outcome::Results(results)) => {
+                let mut moved = Vec::new();
                 for (topic, result) in topics.into_iter().zip(results) {
                     match result {
-                        Ok(()) => self.context.remove_topic(topic),
+                        Ok(()) => {
+                            moved.extend(self.reassignments_of(topic));
+                            self.context.remove_topic(topic);
+                        }
                         Err(failure) => self.deletion_failed(failure),
                     }
                 }
+                // What the legacy node still asks of them is moot.
+                self.then([Step::Reassignment(ReassignmentStep::RemoveLegacy(moved))]);
             }
             (DeletionAwait::Completed(_), Outcome::Failed(failure)) => self.deletion_failed(failure),
             (_, outcome) => self.abandon_on(outcome),
         }
+    }
+
+    fn reassignments_of(&self, topic: TopicKey) -> Vec<LegacyEntry> {
+        let keys = self.context.partitions_of(topic).into_iter();
+        keys.filter(|key| self.context.is_reassigning(*key))
+            .filter_map(|key| Some(LegacyEntry::any(self.context.partition(key)?.name.clone())))
+            .collect()
     }
 
     /// The topic stays queued: the next event that resumes deletions tries again.
@@ -100,10 +116,6 @@ impl Controller {
         let topics: Vec<TopicKey> = known.iter().filter_map(|name| self.context.topic_key(name)).collect();
         for topic in &topics {
             self.context.queue_deletion(*topic);
-            let partitions = self.context.partitions_of(*topic);
-            if partitions.iter().any(|key| self.context.is_reassigning(*key)) {
-                self.halt_deletion(*topic, "a reassignment is in progress");
-            }
         }
         if !topics.is_empty() {
             steps.push(Step::Deletion(DeletionStep::Resume));

@@ -200,7 +200,7 @@ impl World {
                 self.core.trace(|| format!("topic {name} is created on {replicas:?}"));
                 self.zookeeper.store.create_topic(name, &[replicas]);
             }
-            17 if self.is_idle(&partition) => {
+            17 => {
                 self.core.trace(|| format!("topic {} is to be deleted", partition.topic));
                 self.core.checker.on_deletion(&partition.topic);
                 self.zookeeper.store.mark_for_deletion(partition.topic);

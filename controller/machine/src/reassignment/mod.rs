@@ -4,6 +4,7 @@
 //! Kafka goes through the phases partition by partition; here all partitions of one event go together, so that their
 //! writes are grouped. For one partition the order of writes and requests is Kafka's. "In sync" is read from the cached
 //! state: every way an ISR changes (AlterPartition, the older notifications) passes through this controller.
+//! Partitions of topics queued for deletion are not moved any more.
 
 mod epoch;
 mod legacy;
@@ -24,7 +25,6 @@ use crate::effect::Notice;
 use crate::election::Strategy;
 use crate::operation::{Operation, Outcome, StoreFailure};
 use crate::step::Step;
-use crate::topic_deletion::DeletionStep;
 use crate::znode::TopicNode;
 
 /// Partitions and the assignments they are to have.
@@ -141,6 +141,7 @@ impl Controller {
         let assignments: Assignments = self
             .context
             .reassigning()
+            .filter(|key| !self.context.is_partition_queued_for_deletion(*key))
             .filter_map(|key| Some((key, Arc::clone(&self.context.partition(key)?.assignment))))
             .filter(|(key, assignment)| wanted(*key, assignment))
             .collect();
@@ -152,6 +153,7 @@ impl Controller {
         let complete: Assignments = keys
             .into_iter()
             .filter(|key| self.context.is_reassigning(*key))
+            .filter(|key| !self.context.is_partition_queued_for_deletion(*key))
             .filter_map(|key| Some((key, Arc::clone(&self.context.partition(key)?.assignment))))
             .filter(|(key, assignment)| self.is_in_sync(*key, assignment))
             .collect();
@@ -179,7 +181,6 @@ impl Controller {
             let Some(partition) = self.context.partition(*key) else { continue };
             let (topic, index) = (partition.topic, partition.name.partition);
             let changed = partition.assignment != *assignment;
-            self.halt_deletion(topic, "a reassignment is in progress");
             if !changed {
                 continue;
             }
@@ -320,10 +321,8 @@ impl Controller {
         if done.is_empty() {
             return;
         }
-        let topics = self.topics_of(&done);
         let mut steps = Controller::remove_replicas(removing);
         steps.push(Step::Reassignment(ReassignmentStep::WriteBack(done)));
-        steps.push(Step::Deletion(DeletionStep::ResumeFor(topics)));
         self.then(steps);
     }
 

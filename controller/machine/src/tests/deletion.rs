@@ -1,7 +1,7 @@
 //! Deletion of topics whose replicas cannot all be reached.
 
 use super::world::World;
-use super::zoo::partition;
+use super::zoo::{ids, partition};
 use crate::{Event, ReplicaAnswer};
 
 fn world() -> World {
@@ -83,16 +83,68 @@ fn answers_of_an_earlier_life_do_not_count() {
 }
 
 #[test]
-fn it_waits_for_a_reassignment() {
+fn a_reassignment_does_not_hold_it_up() {
     let mut world = world();
     world.reassign("t-0", Some(&[3, 2]));
     let lines = world.delete_topic("t");
-    assert_eq!(lines, ["ListDeletions", "log deletion of topic t waits: a reassignment is in progress"]);
-    // AlterPartition is still answered, and its end lets the deletion begin.
-    world.propose(1, "t-0", (1, 1), &[1, 2, 3]);
-    world.stopped(2, "t-0", ReplicaAnswer::Done);
-    world.stopped(3, "t-0", ReplicaAnswer::Done);
+    for replica in 1..=3 {
+        assert!(lines.contains(&format!("SR {replica}: t-0 e-2 delete")), "{lines:#?}");
+    }
+    // The leader's last word is answered, and moves nothing any more.
+    let lines = world.propose(1, "t-0", (1, 1), &[1, 2, 3]);
+    assert!(!lines.iter().any(|line| line.starts_with("set topic")), "{lines:#?}");
+    for replica in 1..=3 {
+        world.stopped(replica, "t-0", ReplicaAnswer::Done);
+    }
     assert!(gone(&world));
+    assert!(!world.controller.is_being_reassigned(&"t".into()));
+}
+
+#[test]
+fn a_reassignment_without_a_leader_does_not_hold_it_up() {
+    let mut world = world();
+    world.reassign("t-0", Some(&[3]));
+    world.kill(1);
+    world.kill(2);
+    world.delete_topic("t");
+    // Nobody elects a leader for a topic that goes, so the reassignment could not end.
+    world.give(Event::Lost(crate::LossReason::ControllerMoved));
+    world.elect(6);
+    world.start(2);
+    world.start(1);
+    for broker in [3, 2, 1] {
+        world.stopped(broker, "t-0", ReplicaAnswer::Done);
+    }
+    assert!(gone(&world));
+}
+
+#[test]
+fn a_new_controller_does_not_resume_the_reassignment_first() {
+    let mut world = world();
+    world.reassign("t-0", Some(&[3, 2]));
+    world.give(Event::Lost(crate::LossReason::ControllerMoved));
+    world.zoo.markers.insert("t".into());
+    let lines = world.elect(6);
+    assert!(!lines.iter().any(|line| line.contains("new")), "{lines:#?}");
+    for replica in 1..=3 {
+        assert!(lines.contains(&format!("SR {replica}: t-0 e-2 delete")), "{lines:#?}");
+        world.stopped(replica, "t-0", ReplicaAnswer::Done);
+    }
+    assert!(gone(&world));
+}
+
+#[test]
+fn what_the_legacy_node_asks_of_a_deleted_topic_is_taken_out() {
+    let mut world = world();
+    let entries = vec![(partition("t-0"), ids(&[3, 2])), (partition("u-0"), ids(&[3]))];
+    world.zoo.reassignments = Some(entries.clone());
+    world.give(Event::ReassignmentsRequested);
+    world.delete_topic("t");
+    for replica in 1..=3 {
+        world.stopped(replica, "t-0", ReplicaAnswer::Done);
+    }
+    assert!(gone(&world));
+    assert_eq!(world.zoo.reassignments.as_deref(), entries.get(1..));
 }
 
 #[test]
