@@ -21,6 +21,12 @@ kcat|kcat
 setpriv|util-linux
 "
 
+# A browser for the console's page.
+packages_for_browser="
+chromium|chromium
+chromedriver|chromium-driver
+"
+
 packages_for_namespaces="
 ip|iproute2
 "

@@ -2,6 +2,7 @@
 //! `GREGOR_TEST_BROKERS` chooses (Gregor's, Kafka's, or a mix) unless it is about Gregor's own messages.
 
 mod bad_start;
+mod console;
 mod conversation;
 mod failover;
 mod fencing;

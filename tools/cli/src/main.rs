@@ -4,6 +4,7 @@ mod admin;
 mod broker_api_versions;
 mod command_line;
 mod completion;
+mod console;
 mod dev;
 mod java_map;
 mod report;
@@ -18,6 +19,7 @@ use tool::{Tool, overview, tools};
 const TOOLS: &[Tool] = tools! {
     "topics" => topics, "create, list, describe, alter and delete topics (kafka-topics)";
     "broker-api-versions" => broker_api_versions, "show which API versions each broker speaks (kafka-broker-api-versions)";
+    "console" => console, "serve a web page that shows a cluster";
     "dev" => dev, "run a whole cluster on this machine, for development";
     "completion" => completion, "print a completion script for bash, zsh or fish";
 };
