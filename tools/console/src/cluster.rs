@@ -6,8 +6,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use gregor_wire::client::{ApiVersions, ClientError, ClientOptions, Connection};
-use kafka_protocol::messages::{ApiKey, MetadataRequest, MetadataResponse, TopicName};
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
+use kafka_protocol::messages::{ApiKey, MetadataRequest, MetadataResponse, TopicName};
 use kafka_protocol::protocol::{Request, StrBytes, VersionRange};
 use parking_lot::Mutex;
 
@@ -71,7 +71,8 @@ impl Cluster {
     /// Brokers, controller and topics: all of them, or those named. Creates no topic.
     pub(crate) async fn metadata(&self, topics: Option<&[&str]>) -> Result<MetadataResponse, ConsoleError> {
         let named = |name: &&str| {
-            MetadataRequestTopic::default().with_name(Some(TopicName(StrBytes::from_string((*name).to_owned()))))
+            MetadataRequestTopic::default()
+                .with_name(Some(TopicName(StrBytes::from_string((*name).to_owned()))))
         };
         let request = MetadataRequest::default()
             .with_topics(topics.map(|names| names.iter().map(named).collect()))
@@ -101,7 +102,8 @@ impl Cluster {
     /// Whoever answered before first: a broker that is down is asked last.
     fn known(&self) -> Vec<Address> {
         let peers = self.peers.lock();
-        let open = peers.iter().filter(|(_, peer)| !peer.connection.is_closed()).map(|(address, _)| address.clone());
+        let open =
+            peers.iter().filter(|(_, peer)| !peer.connection.is_closed()).map(|(address, _)| address.clone());
         open.chain(self.bootstrap.iter().cloned()).chain(peers.keys().cloned()).collect()
     }
 
@@ -112,7 +114,8 @@ impl Cluster {
         versions: VersionRange,
     ) -> Result<R::Response, ClientError> {
         let peer = self.peer(address).await?;
-        let key = ApiKey::try_from(R::KEY).map_err(|()| ClientError::Disconnected("unknown API".to_owned()))?;
+        let key =
+            ApiKey::try_from(R::KEY).map_err(|()| ClientError::Disconnected("unknown API".to_owned()))?;
         let version = peer.versions.latest_common(key, versions)?;
         peer.connection.send(request, version).await
     }

@@ -12,7 +12,9 @@ use axum::{Json, Router, middleware};
 use serde::Serialize;
 use tokio::net::TcpListener;
 
-use crate::view::{BrokerView, ClusterView, GroupLine, GroupView, MessagesView, TopicLine, TopicView, Wanted};
+use crate::view::{
+    BrokerView, ClusterView, GroupLine, GroupView, MessagesView, TopicLine, TopicView, Wanted,
+};
 use crate::{Cluster, ConsoleError};
 
 /// Answers on `listener` until `stop` is done, then finishes what it has begun.
@@ -30,7 +32,10 @@ pub async fn serve(
 fn router(cluster: Arc<Cluster>) -> Router {
     Router::new()
         .route("/", get(async || file("text/html; charset=utf-8", include_str!("../page/index.html"))))
-        .route("/console.css", get(async || file("text/css; charset=utf-8", include_str!("../page/console.css"))))
+        .route(
+            "/console.css",
+            get(async || file("text/css; charset=utf-8", include_str!("../page/console.css"))),
+        )
         .route(
             "/console.js",
             get(async || file("text/javascript; charset=utf-8", include_str!("../page/console.js"))),
@@ -52,7 +57,9 @@ async fn guarded(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.insert(
         header::CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static("default-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'"),
+        HeaderValue::from_static(
+            "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'",
+        ),
     );
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));

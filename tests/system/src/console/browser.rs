@@ -44,7 +44,8 @@ impl Browser {
         let client = wait::until("the browser starts", Duration::from_secs(60), || {
             let (address, capabilities) = (address.clone(), capabilities.clone());
             async move {
-                let builder = || ClientBuilder::new(hyper_util::client::legacy::connect::HttpConnector::new());
+                let builder =
+                    || ClientBuilder::new(hyper_util::client::legacy::connect::HttpConnector::new());
                 Ok(builder().capabilities(capabilities).connect(&address).await.ok())
             }
         })

@@ -35,8 +35,11 @@ fn a_browser_shows_the_cluster() {
 #[test]
 fn the_console_says_what_is_wrong() {
     run(async |context| {
-        let line = CommandLine::new(gregor_binary("gregor")?.display().to_string())
-            .args(["console", "--bootstrap-server", "nonsense"]);
+        let line = CommandLine::new(gregor_binary("gregor")?.display().to_string()).args([
+            "console",
+            "--bootstrap-server",
+            "nonsense",
+        ]);
         let output = line.command().output()?;
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         ensure!(!output.status.success() && said.lines().count() == 1, "{said}");
@@ -77,8 +80,13 @@ async fn fill(cluster: &Cluster) -> Result<()> {
 
 async fn start_console(context: &TestContext, bootstrap: &str) -> Result<(Process, String)> {
     let address = format!("127.0.0.1:{}", ports::free_port()?);
-    let line = CommandLine::new(gregor_binary("gregor")?.display().to_string())
-        .args(["console", "--bootstrap-server", bootstrap, "--listen", &address]);
+    let line = CommandLine::new(gregor_binary("gregor")?.display().to_string()).args([
+        "console",
+        "--bootstrap-server",
+        bootstrap,
+        "--listen",
+        &address,
+    ]);
     let process = Process::spawn(context, "console", &line)?;
     wait::until_true("the console listens", Duration::from_secs(30), || async {
         Ok(TcpStream::connect(&address).await.is_ok())
@@ -97,7 +105,8 @@ async fn look(browser: &Browser, address: &str) -> Result<()> {
 
     browser.follow("orders").await?;
     browser.wait_for("#partitions").await?;
-    let partitions = browser.execute("return document.querySelectorAll('#partitions tbody tr').length").await?;
+    let partitions =
+        browser.execute("return document.querySelectorAll('#partitions tbody tr').length").await?;
     ensure!(partitions == 3, "orders shows {partitions} partitions");
     picture(browser, "topic").await?;
 
@@ -109,7 +118,11 @@ async fn look(browser: &Browser, address: &str) -> Result<()> {
     let shown = browser.execute("return document.querySelectorAll('#messages tbody tr').length").await?;
     ensure!(shown == 2, "asked for 2 messages, {shown} shown");
     picture(browser, "messages").await?;
-    browser.execute("document.querySelector('#how').value = 'hex'; document.querySelector('form button').click()").await?;
+    browser
+        .execute(
+            "document.querySelector('#how').value = 'hex'; document.querySelector('form button').click()",
+        )
+        .await?;
     browser.wait_for_text("#messages", "7b 22 6f 72 64 65 72").await?;
 
     browser.open(&format!("{address}/#/groups")).await?;

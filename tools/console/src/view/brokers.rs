@@ -83,7 +83,8 @@ impl BrokerView {
     pub(crate) async fn load(cluster: &Cluster, id: i32) -> Result<BrokerView, ConsoleError> {
         let metadata = cluster.metadata(Some(&[])).await?;
         let broker = brokers(&metadata).into_iter().find(|broker| broker.id == id);
-        let broker = broker.ok_or_else(|| ConsoleError::NotFound(format!("broker {id} is not registered")))?;
+        let broker =
+            broker.ok_or_else(|| ConsoleError::NotFound(format!("broker {id} is not registered")))?;
         let id = id.to_string();
         let (directories, configs) = tokio::join!(
             log_dirs::of_broker(cluster, &broker),

@@ -11,10 +11,10 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::{StrBytes, VersionRange};
 use serde::Serialize;
 
+use super::check;
 use super::member_assignment;
 use super::offsets;
 use super::topics::{led, total};
-use super::check;
 use crate::ConsoleError;
 use crate::cluster::{Broker, Cluster, brokers};
 
@@ -50,7 +50,9 @@ impl GroupLine {
                 Err(error) => unknown.push(GroupLine::of_silent(broker, &error)),
             }
         }
-        let ends = ends(cluster, &brokers, &metadata, lines.iter().flat_map(|(_, group)| group.committed.keys())).await;
+        let ends =
+            ends(cluster, &brokers, &metadata, lines.iter().flat_map(|(_, group)| group.committed.keys()))
+                .await;
         let mut lines: Vec<_> = lines
             .into_iter()
             .map(|(coordinator, group)| GroupLine {
@@ -59,7 +61,9 @@ impl GroupLine {
                 protocol: group.protocol,
                 coordinator: Some(coordinator),
                 members: group.members,
-                lag: total(group.committed.iter().map(|(key, committed)| Some(lag(*ends.get(key)?, *committed)))),
+                lag: total(
+                    group.committed.iter().map(|(key, committed)| Some(lag(*ends.get(key)?, *committed))),
+                ),
                 error: None,
             })
             .collect();
@@ -109,12 +113,15 @@ async fn of_coordinator(cluster: &Cluster, broker: &Broker) -> Result<Vec<Group>
         .map(|group| {
             let id = group.group_id.to_string();
             // A group of the newer protocol is Dead to DescribeGroups; the list knows its state.
-            let told = described.get(&id).filter(|told| told.error_code == 0 && told.group_state.as_str() != "Dead");
+            let told =
+                described.get(&id).filter(|told| told.error_code == 0 && told.group_state.as_str() != "Dead");
             let state = told.map(|told| &told.group_state).filter(|_| group.group_state.is_empty());
             Group {
                 state: state.unwrap_or(&group.group_state).to_string(),
                 protocol: told
-                    .map(|told| if told.protocol_data.is_empty() { &told.protocol_type } else { &told.protocol_data })
+                    .map(|told| {
+                        if told.protocol_data.is_empty() { &told.protocol_type } else { &told.protocol_data }
+                    })
                     .unwrap_or(&group.protocol_type)
                     .to_string(),
                 members: told.map(|told| told.members.len()),
@@ -140,7 +147,8 @@ async fn committed_offsets(
     broker: &Broker,
     ids: &[GroupId],
 ) -> Result<HashMap<String, Committed>, ConsoleError> {
-    let of_all = |id: &GroupId| OffsetFetchRequestGroup::default().with_group_id(id.clone()).with_topics(None);
+    let of_all =
+        |id: &GroupId| OffsetFetchRequestGroup::default().with_group_id(id.clone()).with_topics(None);
     let request = OffsetFetchRequest::default().with_groups(ids.iter().map(of_all).collect());
     let answer = cluster.ask(broker, request, VersionRange { min: 8, max: 9 }).await?;
     let mut found = HashMap::new();
@@ -148,7 +156,8 @@ async fn committed_offsets(
         let mut committed = Committed::new();
         for topic in &group.topics {
             for partition in topic.partitions.iter().filter(|partition| partition.committed_offset >= 0) {
-                committed.insert((topic.name.to_string(), partition.partition_index), partition.committed_offset);
+                committed
+                    .insert((topic.name.to_string(), partition.partition_index), partition.committed_offset);
             }
         }
         found.insert(group.group_id.to_string(), committed);
@@ -237,9 +246,9 @@ async fn coordinator<'a>(
     brokers: &'a [Broker],
     id: &str,
 ) -> Result<&'a Broker, ConsoleError> {
-    let asked = brokers.iter().map(|broker| {
-        cluster.ask(broker, ListGroupsRequest::default(), VersionRange { min: 0, max: 5 })
-    });
+    let asked = brokers
+        .iter()
+        .map(|broker| cluster.ask(broker, ListGroupsRequest::default(), VersionRange { min: 0, max: 5 }));
     let answers = join_all(asked).await;
     let lists = |groups: &kafka_protocol::messages::ListGroupsResponse| {
         groups.groups.iter().any(|group| group.group_id.as_str() == id)
@@ -302,8 +311,10 @@ mod tests {
             &BTreeMap::from([(key(0), "a".to_owned()), (key(2), "b".to_owned())]),
             &HashMap::from([(key(0), 8), (key(1), 7)]),
         );
-        let shown: Vec<_> =
-            lines.iter().map(|line| (line.partition, line.committed, line.lag, line.member.as_deref())).collect();
+        let shown: Vec<_> = lines
+            .iter()
+            .map(|line| (line.partition, line.committed, line.lag, line.member.as_deref()))
+            .collect();
         let expected =
             [(0, Some(5), Some(3), Some("a")), (1, Some(9), Some(0), None), (2, None, None, Some("b"))];
         assert_eq!(shown, expected);

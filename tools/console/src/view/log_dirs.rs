@@ -36,12 +36,17 @@ pub(crate) async fn of_broker(cluster: &Cluster, broker: &Broker) -> Vec<LogDir>
 /// The size of every replica in bytes, as far as brokers tell. Replicas that are on their way into another directory count
 /// where they are.
 pub(crate) async fn sizes(cluster: &Cluster, brokers: &[Broker]) -> HashMap<Replica, i64> {
-    let all = join_all(brokers.iter().map(|broker| async move { (broker.id, results(cluster, broker).await) })).await;
+    let all =
+        join_all(brokers.iter().map(|broker| async move { (broker.id, results(cluster, broker).await) }))
+            .await;
     let mut sizes = HashMap::new();
     for (broker, results) in &all {
         for topic in results.iter().flat_map(|result| &result.topics) {
             for partition in topic.partitions.iter().filter(|partition| !partition.is_future_key) {
-                sizes.insert((topic.name.to_string(), partition.partition_index, *broker), partition.partition_size);
+                sizes.insert(
+                    (topic.name.to_string(), partition.partition_index, *broker),
+                    partition.partition_size,
+                );
             }
         }
     }
@@ -79,7 +84,9 @@ fn log_dir(result: &DescribeLogDirsResult) -> LogDir {
 mod tests {
     use super::*;
     use kafka_protocol::messages::TopicName;
-    use kafka_protocol::messages::describe_log_dirs_response::{DescribeLogDirsPartition, DescribeLogDirsTopic};
+    use kafka_protocol::messages::describe_log_dirs_response::{
+        DescribeLogDirsPartition, DescribeLogDirsTopic,
+    };
     use kafka_protocol::protocol::StrBytes;
 
     #[test]

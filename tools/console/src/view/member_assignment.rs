@@ -32,7 +32,8 @@ mod tests {
 
     #[test]
     fn assignments_are_read_and_damage_is_not() {
-        let whole = [&[0, 1, 0, 0, 0, 1, 0, 1][..], b"t", &[0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 5], &[0xff; 4]].concat();
+        let whole =
+            [&[0, 1, 0, 0, 0, 1, 0, 1][..], b"t", &[0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 5], &[0xff; 4]].concat();
         let expected = vec![("t".to_owned(), 3), ("t".to_owned(), 5)];
         assert_eq!(partitions(&whole), Some(expected));
         for cut in 0..21 {

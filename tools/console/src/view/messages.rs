@@ -8,9 +8,9 @@ use kafka_protocol::messages::{BrokerId, FetchRequest, TopicName};
 use kafka_protocol::protocol::{StrBytes, VersionRange};
 use serde::{Deserialize, Serialize};
 
+use super::check;
 use super::offsets::{self, Led};
 use super::topics::{existing, leader};
-use super::check;
 use crate::ConsoleError;
 use crate::cluster::{Broker, Cluster, brokers};
 
@@ -68,19 +68,26 @@ struct Shown {
 
 impl MessagesView {
     /// Asks for it.
-    pub(crate) async fn load(cluster: &Cluster, topic: &str, wanted: &Wanted) -> Result<MessagesView, ConsoleError> {
+    pub(crate) async fn load(
+        cluster: &Cluster,
+        topic: &str,
+        wanted: &Wanted,
+    ) -> Result<MessagesView, ConsoleError> {
         let metadata = cluster.metadata(Some(&[topic])).await?;
         let partitions = &existing(&metadata, topic)?.partitions;
         let partition = partitions.iter().find(|partition| partition.partition_index == wanted.partition);
-        let partition =
-            partition.ok_or_else(|| ConsoleError::NotFound(format!("{topic} has no partition {}", wanted.partition)))?;
+        let partition = partition.ok_or_else(|| {
+            ConsoleError::NotFound(format!("{topic} has no partition {}", wanted.partition))
+        })?;
         let brokers = brokers(&metadata);
         let leader = leader(partition).and_then(|id| brokers.iter().find(|broker| broker.id == id));
         let leader =
             leader.ok_or_else(|| ConsoleError::NotFound("the partition has no leader now".to_owned()))?;
         let look = Look { cluster, brokers: &brokers, leader, topic, partition: wanted.partition };
-        let start = look.offset(offsets::EARLIEST).await.ok_or(ConsoleError::Query("the leader tells no offsets"))?;
-        let end = look.offset(offsets::LATEST).await.ok_or(ConsoleError::Query("the leader tells no offsets"))?;
+        let start =
+            look.offset(offsets::EARLIEST).await.ok_or(ConsoleError::Query("the leader tells no offsets"))?;
+        let end =
+            look.offset(offsets::LATEST).await.ok_or(ConsoleError::Query("the leader tells no offsets"))?;
         let limit = wanted.limit.unwrap_or(50).clamp(1, LIMIT_MAX);
         let at_time = match wanted.timestamp {
             Some(timestamp) if timestamp < 0 => return Err(ConsoleError::Query("a time before 1970")),

@@ -6,10 +6,10 @@ use kafka_protocol::messages::MetadataResponse;
 use kafka_protocol::messages::metadata_response::{MetadataResponsePartition, MetadataResponseTopic};
 use serde::Serialize;
 
+use super::check;
 use super::configs::{self, ConfigEntry};
 use super::log_dirs::{self, Replica};
 use super::offsets::{self, Led};
-use super::check;
 use crate::ConsoleError;
 use crate::cluster::{Cluster, brokers};
 
