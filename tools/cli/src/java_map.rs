@@ -1,14 +1,32 @@
 //! The order in which Java's `HashMap` walks over strings. Kafka's tools print topics and configs in that order, so a tool
 //! whose output is to be the same must know it. Pure.
 
+use gregor_model::TopicPartition;
+
 /// `String.hashCode`, over UTF-16 units.
 fn hash_code(text: &str) -> i32 {
     text.encode_utf16().fold(0_i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(i32::from(unit)))
 }
 
-/// Sorts `entries` as a `HashMap` created with `initial_capacity` (16 if Java's default) and filled in the given order would
-/// give them back.
+/// `TopicPartition.hashCode`.
+fn partition_hash_code(TopicPartition { topic, partition }: &TopicPartition) -> i32 {
+    partition.wrapping_add(31).wrapping_mul(31).wrapping_add(hash_code(topic.as_str()))
+}
+
+/// Java's `new HashMap<>()`.
+pub const DEFAULT_CAPACITY: usize = 16;
+
+/// Sorts `entries` as a `HashMap` created with `initial_capacity` and filled in the given order would give them back.
 pub fn sort_as_hash_map<T>(entries: &mut [T], initial_capacity: usize, key: impl Fn(&T) -> &str) {
+    sort_by_hash(entries, initial_capacity, |entry| hash_code(key(entry)));
+}
+
+/// As [`sort_as_hash_map`], for a map by partition of Java's default capacity.
+pub fn sort_partitions_as_hash_map<T>(entries: &mut [T], key: impl Fn(&T) -> &TopicPartition) {
+    sort_by_hash(entries, DEFAULT_CAPACITY, |entry| partition_hash_code(key(entry)));
+}
+
+fn sort_by_hash<T>(entries: &mut [T], initial_capacity: usize, hash: impl Fn(&T) -> i32) {
     let mut capacity = initial_capacity.max(1).next_power_of_two();
     // It doubles when more than three quarters are taken.
     while entries.len() > capacity - capacity.div_ceil(4) {
@@ -16,7 +34,7 @@ pub fn sort_as_hash_map<T>(entries: &mut [T], initial_capacity: usize, key: impl
     }
     // Stable: within a bucket entries keep the order they came in.
     entries.sort_by_key(|entry| {
-        let hash = hash_code(key(entry)) as u32;
+        let hash = hash(entry) as u32;
         (hash ^ (hash >> 16)) as usize & (capacity - 1)
     });
 }

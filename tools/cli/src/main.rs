@@ -2,12 +2,20 @@
 
 mod admin;
 mod broker_api_versions;
+mod cluster;
 mod command_line;
 mod completion;
 mod console;
+mod consumer_groups;
+mod delete_records;
 mod dev;
+mod get_offsets;
 mod java_map;
+mod json;
+mod leader_election;
+mod log_dirs;
 mod report;
+mod table;
 mod tool;
 mod topics;
 
@@ -18,8 +26,14 @@ use tool::{Tool, overview, tools};
 /// First words, and what they do.
 const TOOLS: &[Tool] = tools! {
     "topics" => topics, "create, list, describe, alter and delete topics (kafka-topics)";
+    "consumer-groups" => consumer_groups, "list, describe, reset and delete consumer groups (kafka-consumer-groups)";
+    "leader-election" => leader_election, "elect leaders of partitions (kafka-leader-election)";
+    "get-offsets" => get_offsets, "show offsets of partitions (kafka-get-offsets)";
+    "delete-records" => delete_records, "delete records before an offset (kafka-delete-records)";
+    "log-dirs" => log_dirs, "show log directories of brokers (kafka-log-dirs)";
     "broker-api-versions" => broker_api_versions, "show which API versions each broker speaks (kafka-broker-api-versions)";
     "console" => console, "serve a web page that shows a cluster";
+    "cluster" => cluster, "show the cluster's id (kafka-cluster)";
     "dev" => dev, "run a whole cluster on this machine, for development";
     "completion" => completion, "print a completion script for bash, zsh or fish";
 };

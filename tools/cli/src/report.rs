@@ -16,6 +16,11 @@ pub fn failure_on_stdout(message: impl std::fmt::Display) -> ExitCode {
     failure(message)
 }
 
+/// Says `message` on stderr, and on stdout, where Kafka's tool says it and ends with exit code 0 all the same.
+pub fn remark_on_stdout(message: impl std::fmt::Display) {
+    failure_on_stdout(message);
+}
+
 /// Prints what Kafka's tool prints on stdout about a failure, unless the same terminal shows stderr.
 fn say_on_stdout(message: &str) {
     if !(std::io::stdout().is_terminal() && std::io::stderr().is_terminal()) {

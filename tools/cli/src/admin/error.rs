@@ -3,6 +3,11 @@
 use gregor_wire::client::ClientError;
 use kafka_protocol::messages::ApiKey;
 
+use super::exception::exception;
+
+/// The package of the exceptions in [`exception`].
+const PACKAGE: &str = "org.apache.kafka.common.errors";
+
 /// A call that did not succeed.
 #[derive(Debug, thiserror::Error)]
 pub enum AdminError {
@@ -15,8 +20,8 @@ pub enum AdminError {
         source: Option<ClientError>,
     },
     /// The brokers do not have this API.
-    #[error("The node does not support {0}")]
-    Unsupported(&'static str),
+    #[error("The node does not support {}", api_name(*.0))]
+    Unsupported(ApiKey),
     /// A broker refused.
     #[error("{message}")]
     Refused {
@@ -36,51 +41,54 @@ pub enum AdminError {
 impl AdminError {
     /// Ok for code 0, else the refusal.
     pub fn check(code: i16, message: Option<&str>) -> Result<(), AdminError> {
-        if code == 0 {
-            return Ok(());
+        match code {
+            0 => Ok(()),
+            code => Err(AdminError::refused(code, message)),
         }
-        let message = message.map_or_else(|| default_message(code), str::to_owned);
-        Err(AdminError::Refused { code, message })
+    }
+
+    /// The refusal with a code, and the broker's words or the usual ones.
+    pub fn refused(code: i16, message: Option<&str>) -> AdminError {
+        let message = message.unwrap_or(exception(code).message).to_owned();
+        AdminError::Refused { code, message }
+    }
+
+    /// The protocol's error code, if a broker refused.
+    pub fn code(&self) -> Option<i16> {
+        match self {
+            AdminError::Refused { code, .. } => Some(*code),
+            _ => None,
+        }
+    }
+
+    /// As Java prints the exception: class and message. Tools that print a failed future's message print this.
+    pub fn java(&self) -> String {
+        let class = match self {
+            AdminError::Refused { code, .. } => exception(*code).class,
+            AdminError::NoNode { .. } => exception(7).class,
+            AdminError::Unsupported(_) => exception(35).class,
+            AdminError::Configuration(_) => return format!("org.apache.kafka.common.KafkaException: {self}"),
+            AdminError::Incomplete(_) => exception(-1).class,
+        };
+        format!("{PACKAGE}.{class}: {self}")
     }
 }
 
-/// Kafka's name of an API, as in messages.
-pub fn api_name(key: ApiKey) -> &'static str {
-    match key {
-        ApiKey::Metadata => "METADATA",
-        ApiKey::CreateTopics => "CREATE_TOPICS",
-        ApiKey::DeleteTopics => "DELETE_TOPICS",
-        ApiKey::CreatePartitions => "CREATE_PARTITIONS",
-        ApiKey::DescribeConfigs => "DESCRIBE_CONFIGS",
-        ApiKey::ListPartitionReassignments => "LIST_PARTITION_REASSIGNMENTS",
-        _ => "this request",
-    }
+/// The full name of a code's exception.
+pub fn java_class(code: i16) -> String {
+    format!("{PACKAGE}.{}", exception(code).class)
 }
 
-/// What the client says for a code that came without a message (`Errors`).
-fn default_message(code: i16) -> String {
-    let text = match code {
-        3 => "This server does not host this topic-partition.",
-        5 => "There is no leader for this topic-partition as we are in the middle of a leadership election.",
-        7 => "The request timed out.",
-        17 => "The request attempted to perform an operation on an invalid topic.",
-        29 => "Topic authorization failed.",
-        31 => "Cluster authorization failed.",
-        35 => "The version of API is not supported.",
-        36 => "Topic with this name already exists.",
-        37 => "Number of partitions is below 1.",
-        38 => "Replication factor is below 1 or larger than the number of available brokers.",
-        39 => "Replica assignment is invalid.",
-        40 => "Configuration is invalid.",
-        41 => "This is not the correct controller for this cluster.",
-        44 => "Request parameters do not satisfy the configured policy.",
-        60 => "A partition reassignment is in progress.",
-        73 => "Topic deletion is disabled.",
-        89 => "The throttling quota has been exceeded.",
-        100 => "This server does not host this topic ID.",
-        _ => "The server experienced an unexpected error when processing the request.",
-    };
-    text.to_owned()
+/// Kafka's name of an API, as in messages: `LIST_OFFSETS`.
+pub fn api_name(key: ApiKey) -> String {
+    let mut name = String::new();
+    for letter in format!("{key:?}").chars() {
+        if letter.is_ascii_uppercase() && !name.is_empty() {
+            name.push('_');
+        }
+        name.push(letter.to_ascii_uppercase());
+    }
+    name
 }
 
 #[cfg(test)]
@@ -92,6 +100,19 @@ mod tests {
         assert!(AdminError::check(0, None).is_ok());
         let said = AdminError::check(36, Some("Topic 'a' already exists.")).unwrap_err();
         assert_eq!(said.to_string(), "Topic 'a' already exists.");
-        assert_eq!(AdminError::check(41, None).unwrap_err().to_string(), default_message(41));
+        let java = "org.apache.kafka.common.errors.TopicExistsException: Topic 'a' already exists.";
+        assert_eq!(said.java(), java);
+        assert_eq!(AdminError::refused(41, None).to_string(), exception(41).message);
+    }
+
+    #[test]
+    fn api_names_are_kafkas() {
+        for (key, expected) in [
+            (ApiKey::ListOffsets, "LIST_OFFSETS"),
+            (ApiKey::DescribeUserScramCredentials, "DESCRIBE_USER_SCRAM_CREDENTIALS"),
+            (ApiKey::Fetch, "FETCH"),
+        ] {
+            assert_eq!(api_name(key), expected);
+        }
     }
 }

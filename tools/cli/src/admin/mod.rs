@@ -4,7 +4,16 @@
 //! Owned by one tool run, used by one task; holds a connection per broker asked.
 
 pub mod cluster;
+pub mod coordinator;
+pub mod election;
 pub mod error;
+mod exception;
+pub mod group_offsets;
+pub mod groups;
+pub mod leaders;
+pub mod log_dirs;
+pub mod offsets;
+pub mod records;
 pub mod topics;
 
 use std::collections::HashMap;
@@ -13,13 +22,12 @@ use std::time::{Duration, Instant};
 
 use gregor_config::Properties;
 use gregor_wire::client::{ApiVersions, ClientError, ClientOptions, Connection};
-use kafka_protocol::messages::{ApiKey, MetadataRequest};
-use kafka_protocol::protocol::Request;
+use kafka_protocol::messages::{ApiKey, MetadataRequest, TopicName};
+use kafka_protocol::protocol::{Request, StrBytes};
 
 use crate::command_line::Given;
 pub use cluster::{Cluster, Node};
 pub use error::AdminError;
-use error::api_name;
 
 /// `default.api.timeout.ms`.
 const API_TIMEOUT: Duration = Duration::from_secs(60);
@@ -69,12 +77,17 @@ pub fn connect(given: &Given) -> Result<Admin, AdminError> {
 
 /// The client of the cluster behind `bootstrap`, with the properties in the file `command_config`.
 pub fn open(bootstrap: &str, command_config: Option<&str>) -> Result<Admin, AdminError> {
-    let properties = match command_config {
-        Some(path) => Properties::load(Path::new(path))
-            .map_err(|error| AdminError::Configuration(format!("--command-config: {error}")))?,
-        None => Properties::new(),
-    };
-    Admin::new(bootstrap, &properties)
+    Admin::new(bootstrap, &load_properties(command_config)?)
+}
+
+/// The client properties in a file; none without a file.
+pub fn load_properties(path: Option<&str>) -> Result<Properties, AdminError> {
+    match path {
+        Some(path) => {
+            Properties::load(Path::new(path)).map_err(|error| AdminError::Configuration(error.to_string()))
+        }
+        None => Ok(Properties::new()),
+    }
 }
 
 impl Admin {
@@ -110,6 +123,12 @@ impl Admin {
         })
     }
 
+    /// Gives every call this long (`--timeout` of some tools).
+    pub fn set_api_timeout(&mut self, timeout: Duration) {
+        self.api_timeout = timeout;
+        self.options.request_timeout = self.options.request_timeout.min(timeout);
+    }
+
     /// Sends what `build` makes for the version spoken to `target`, until it is answered, cannot be, or time is up.
     /// `code_of` gives the error code of the whole answer: one that passes by itself is waited out.
     pub async fn call<R: Request>(
@@ -133,7 +152,7 @@ impl Admin {
                         self.cluster = None;
                     }
                 }
-                Err(ClientError::NoCommonVersion(key)) => return Err(AdminError::Unsupported(api_name(key))),
+                Err(ClientError::NoCommonVersion(key)) => return Err(AdminError::Unsupported(key)),
                 Err(error) => {
                     last_error = Some(error);
                     self.peers.clear();
@@ -223,6 +242,16 @@ impl Admin {
     fn request_timeout_ms(&self) -> i32 {
         i32::try_from(self.options.request_timeout.as_millis()).unwrap_or(i32::MAX)
     }
+}
+
+/// A string as the protocol has it.
+fn text(value: &str) -> StrBytes {
+    StrBytes::from_string(value.to_owned())
+}
+
+/// A topic's name as the protocol has it.
+fn topic_name(name: &str) -> TopicName {
+    TopicName(text(name))
 }
 
 /// Whether an error code passes by itself, and a client is to try again.

@@ -16,11 +16,10 @@ use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::metadata_response::{MetadataResponsePartition, MetadataResponseTopic};
 use kafka_protocol::messages::{
     ApiKey, BrokerId, CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest,
-    DescribeConfigsRequest, ListPartitionReassignmentsRequest, MetadataRequest, TopicName,
+    DescribeConfigsRequest, ListPartitionReassignmentsRequest, MetadataRequest,
 };
-use kafka_protocol::protocol::StrBytes;
 
-use super::{Admin, AdminError, Target};
+use super::{Admin, AdminError, Target, text, topic_name};
 
 /// A topic to create (`NewTopic`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -136,7 +135,8 @@ impl Admin {
         Ok(found)
     }
 
-    async fn metadata(
+    /// Asks any broker about these topics, or all.
+    pub(super) async fn metadata(
         &mut self,
         call: &'static str,
         topics: Option<Vec<MetadataRequestTopic>>,
@@ -313,14 +313,6 @@ fn describe(name: &str, topic: &MetadataResponseTopic, live: &[i32]) -> TopicDes
 
 fn topic_id(topic: &MetadataResponseTopic) -> Option<TopicId> {
     TopicId::from_wire(topic.topic_id)
-}
-
-fn topic_name(name: &str) -> TopicName {
-    TopicName(text(name))
-}
-
-fn text(value: &str) -> StrBytes {
-    StrBytes::from_string(value.to_owned())
 }
 
 fn broker_ids(ids: &[i32]) -> Vec<BrokerId> {

@@ -6,6 +6,7 @@ use super::Flag;
 pub fn command(flags: &[Flag]) -> clap::Command {
     let argument = |flag: &Flag| {
         let argument = clap::Arg::new(flag.name).long(flag.name).help(flag.help);
+        let argument = if flag.is_optional { argument.num_args(0..=1) } else { argument };
         match flag.value {
             Some(value) if is_path(value) => argument.value_name(value).value_hint(clap::ValueHint::FilePath),
             Some(value) => argument.value_name(value),

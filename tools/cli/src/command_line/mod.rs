@@ -18,6 +18,8 @@ pub struct Flag {
     pub name: &'static str,
     /// What its value is, or None for a flag without one.
     pub value: Option<&'static str>,
+    /// Whether the value may be left out.
+    pub is_optional: bool,
     /// What it is for, in `--help`.
     pub help: &'static str,
 }
@@ -25,12 +27,17 @@ pub struct Flag {
 impl Flag {
     /// A flag without a value.
     pub const fn switch(name: &'static str, help: &'static str) -> Flag {
-        Flag { name, value: None, help }
+        Flag { name, value: None, is_optional: false, help }
     }
 
     /// A flag with a value.
     pub const fn valued(name: &'static str, value: &'static str, help: &'static str) -> Flag {
-        Flag { name, value: Some(value), help }
+        Flag { name, value: Some(value), is_optional: false, help }
+    }
+
+    /// A flag whose value may be left out.
+    pub const fn optional(name: &'static str, value: &'static str, help: &'static str) -> Flag {
+        Flag { name, value: Some(value), is_optional: true, help }
     }
 }
 
@@ -43,6 +50,9 @@ pub enum FlagError {
     /// A value is missing.
     #[error("Option {0} requires an argument")]
     NoValue(String),
+    /// A flag without which the tool cannot work.
+    #[error("Missing required option(s) [{0}]")]
+    Missing(&'static str),
     /// A value where none belongs.
     #[error("Option {0} does not take an argument")]
     ValueNotTaken(String),
@@ -94,7 +104,7 @@ impl Given {
 /// Reads `arguments` by the table `flags`. Words that are no flags are passed over, as the tools do.
 pub fn parse(flags: &[Flag], arguments: &[String]) -> Result<Given, FlagError> {
     let mut given = Vec::new();
-    let mut rest = arguments.iter();
+    let mut rest = arguments.iter().peekable();
     while let Some(argument) = rest.next() {
         if argument == "--" {
             break;
@@ -109,6 +119,7 @@ pub fn parse(flags: &[Flag], arguments: &[String]) -> Result<Given, FlagError> {
             (None, None) => None,
             (None, Some(_)) => return Err(FlagError::ValueNotTaken(flag.name.to_owned())),
             (Some(_), Some(value)) => Some(value),
+            (Some(_), None) if flag.is_optional => rest.next_if(|next| is_value(next)).cloned(),
             (Some(_), None) => {
                 Some(rest.next().ok_or_else(|| FlagError::NoValue(flag.name.to_owned()))?.clone())
             }
@@ -116,6 +127,11 @@ pub fn parse(flags: &[Flag], arguments: &[String]) -> Result<Given, FlagError> {
         given.push((flag.name, value));
     }
     Ok(Given(given))
+}
+
+/// Whether a word after a flag that needs no value is its value.
+fn is_value(word: &str) -> bool {
+    !word.starts_with('-') || word == "-" || word.parse::<i64>().is_ok()
 }
 
 fn find<'a>(flags: &'a [Flag], name: &str) -> Option<&'a Flag> {
@@ -132,6 +148,7 @@ fn find<'a>(flags: &'a [Flag], name: &str) -> Option<&'a Flag> {
 /// The list of flags, as `--help` and usage errors show it.
 pub fn usage(flags: &[Flag]) -> String {
     let label = |flag: &Flag| match flag.value {
+        Some(value) if flag.is_optional => format!("--{} [{value}]", flag.name),
         Some(value) => format!("--{} <{value}>", flag.name),
         None => format!("--{}", flag.name),
     };
@@ -150,11 +167,12 @@ pub fn usage(flags: &[Flag]) -> String {
 mod tests {
     use super::*;
 
-    const FLAGS: [Flag; 4] = [
+    const FLAGS: [Flag; 5] = [
         Flag::switch("list", "lists"),
         Flag::valued("topic", "name", "a topic"),
         Flag::valued("topic-id", "id", "a topic's id"),
         Flag::valued("partitions", "count", "how many"),
+        Flag::optional("state", "state", "which"),
     ];
 
     #[track_caller]
@@ -180,6 +198,10 @@ mod tests {
         check("--part 3", Ok(&[("partitions", Some("3"))]));
         check("--topic --list", Ok(&[("topic", Some("--list"))]));
         check("--list -- --topic", Ok(&[("list", None)]));
+        check("--state --list", Ok(&[("state", None), ("list", None)]));
+        check("--state", Ok(&[("state", None)]));
+        check("--state stable --list", Ok(&[("state", Some("stable")), ("list", None)]));
+        check("--state -1", Ok(&[("state", Some("-1"))]));
         check("--nonsense", Err("nonsense is not a recognized option"));
         check("--topi x", Err("topi is not a recognized option"));
         check("--topic", Err("Option topic requires an argument"));

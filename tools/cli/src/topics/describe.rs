@@ -5,10 +5,7 @@ use std::fmt::Write as _;
 
 use crate::admin::topics::{ConfigEntry, PartitionDescription, Reassignment, TopicDescription};
 use crate::command_line::Given;
-use crate::java_map::sort_as_hash_map;
-
-/// Java's `new HashMap<>()`.
-const DEFAULT_CAPACITY: usize = 16;
+use crate::java_map::{DEFAULT_CAPACITY, sort_as_hash_map};
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -22,8 +22,9 @@ pub fn select(
     Ok(all.iter().filter(|name| wanted(name)).cloned().collect())
 }
 
-/// A comma is an alternative; blanks and outer quotes do not count; the whole name must match.
-fn compile(raw: &str) -> Result<Regex, InvalidRegex> {
+/// The names that `raw` means (`IncludeList`): a comma is an alternative; blanks and outer quotes do not count; the whole
+/// name must match.
+pub fn compile(raw: &str) -> Result<Regex, InvalidRegex> {
     let text = raw.trim().replace(',', "|").replace(' ', "");
     let text = text.trim_matches(['"', '\'']);
     Regex::new(&format!("^(?:{text})$")).map_err(|_| InvalidRegex(text.to_owned()))

@@ -1,0 +1,81 @@
+import java.io.BufferedReader;
+import java.io.ByteArrayOutputStream;
+import java.io.DataOutputStream;
+import java.io.FileOutputStream;
+import java.io.FileDescriptor;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.io.PrintStream;
+import java.lang.reflect.InvocationTargetException;
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import org.apache.kafka.common.utils.Exit;
+
+/**
+ * Runs the main methods of Apache Kafka's tools one after another in one JVM, because starting one for each would take the
+ * test most of its time. A command is a line of stdin: the class, then the arguments, separated by the unit separator. Its
+ * answer on stdout is: exit code, length of its stdout, its stdout, length of its stderr, its stderr (numbers of 4 bytes).
+ */
+public class ToolServer {
+    /** Thrown where a tool would end the JVM. A tool may catch it and go on: what it says then does not count. */
+    private static class Exited extends RuntimeException {
+        Exited() {
+            super(null, null, false, false);
+        }
+    }
+
+    private static ByteArrayOutputStream out;
+    private static ByteArrayOutputStream err;
+    /** What was said until the tool ended, with the code it ended with; null while it runs. */
+    private static Integer exitCode;
+    private static byte[][] said;
+
+    private static void exit(int code) {
+        if (exitCode == null) {
+            System.out.flush();
+            System.err.flush();
+            exitCode = code;
+            said = new byte[][] {out.toByteArray(), err.toByteArray()};
+        }
+    }
+
+    public static void main(String[] ignored) throws IOException {
+        DataOutputStream answers = new DataOutputStream(new FileOutputStream(FileDescriptor.out));
+        Exit.setExitProcedure((code, message) -> { exit(code); throw new Exited(); });
+        Exit.setHaltProcedure((code, message) -> { exit(code); throw new Exited(); });
+        BufferedReader commands = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
+        String line;
+        while ((line = commands.readLine()) != null) {
+            String[] words = line.split("\u001f", -1);
+            out = new ByteArrayOutputStream();
+            err = new ByteArrayOutputStream();
+            exitCode = null;
+            System.setOut(new PrintStream(out, true, "UTF-8"));
+            System.setErr(new PrintStream(err, true, "UTF-8"));
+            exit(run(words[0], Arrays.copyOfRange(words, 1, words.length)));
+            answers.writeInt(exitCode);
+            for (byte[] bytes : said) {
+                answers.writeInt(bytes.length);
+                answers.write(bytes);
+            }
+            answers.flush();
+        }
+    }
+
+    private static int run(String tool, String[] arguments) {
+        try {
+            Class.forName(tool).getMethod("main", String[].class).invoke(null, (Object) arguments);
+            return 0;
+        } catch (InvocationTargetException thrown) {
+            if (thrown.getCause() instanceof Exited) {
+                return 0;
+            }
+            System.err.print("Exception in thread \"main\" ");
+            thrown.getCause().printStackTrace();
+            return 1;
+        } catch (ReflectiveOperationException error) {
+            error.printStackTrace();
+            return 1;
+        }
+    }
+}
