@@ -24,6 +24,15 @@ pub use scenario::{NothingToShift, ScenarioError};
 
 type Offsets = BTreeMap<TopicPartition, i64>;
 
+/// A group's new offsets.
+#[derive(Clone, Debug, Default)]
+struct Outcome {
+    group: String,
+    /// In the order in which the partitions were named, which decides about the order in which they are shown.
+    named: Vec<TopicPartition>,
+    offsets: Offsets,
+}
+
 /// Resets the offsets of `groups` as the flags say, and prints them.
 pub async fn run(admin: &mut Admin, given: &Given, groups: Vec<String>) -> Result<(), Failure> {
     let scenario = Scenario::of(given, Timestamp::now()).map_err(Failure::Scenario)?;
@@ -35,14 +44,15 @@ pub async fn run(admin: &mut Admin, given: &Given, groups: Vec<String>) -> Resul
     groups.sort();
     groups.dedup();
     sort_as_hash_map(&mut groups, DEFAULT_CAPACITY, |group| group);
-    let mut results: Vec<(String, Offsets)> = Vec::new();
+    let mut results: Vec<Outcome> = Vec::new();
     for group in groups {
+        let mut named = Vec::new();
         let state = admin.describe_consumer_group(&group).await.map_err(Failure::Nested)?.state;
         let offsets = if ["Empty", "Dead"].contains(&state.as_str()) {
-            let partitions = partitions(admin, given, &group).await?;
+            named = partitions(admin, given, &group).await?;
             let offsets = match &plan {
                 Some(plan) => planned(admin, plan, &group).await?,
-                None => prepare(admin, &scenario, &group, &partitions).await?,
+                None => prepare(admin, &scenario, &group, &named).await?,
             };
             if given.has("execute") {
                 admin.set_committed_offsets(&group, &offsets).await.map_err(Failure::Nested)?;
@@ -54,13 +64,13 @@ pub async fn run(admin: &mut Admin, given: &Given, groups: Vec<String>) -> Resul
             ));
             Offsets::new()
         };
-        results.push((group, offsets));
+        results.push(Outcome { group, named, offsets });
     }
     print(given, &results);
     Ok(())
 }
 
-fn print(given: &Given, results: &[(String, Offsets)]) {
+fn print(given: &Given, results: &[Outcome]) {
     if given.has("json") {
         println!("{}", document(results));
     } else if given.has("export") {
@@ -84,7 +94,9 @@ async fn partitions(admin: &mut Admin, given: &Given, group: &str) -> Result<Vec
     }
     let named = topics::read(&given.values("topic"))?;
     let mut partitions = named.partitions;
-    for topic in &named.whole {
+    let mut whole = named.whole;
+    sort_as_hash_map(&mut whole, DEFAULT_CAPACITY, |topic| topic);
+    for topic in &whole {
         partitions.extend(admin.partitions_of(topic).await.map_err(Failure::Nested)?);
     }
     Ok(partitions)
@@ -183,39 +195,46 @@ async fn checked(admin: &mut Admin, wanted: Offsets) -> Result<Offsets, Failure>
     Ok(checked)
 }
 
-fn in_order(offsets: &Offsets) -> Vec<(&TopicPartition, i64)> {
+fn in_order(Outcome { named, offsets, .. }: &Outcome) -> Vec<(&TopicPartition, i64)> {
+    let not_named = offsets.keys().filter(|partition| !named.contains(partition));
+    let all = named.iter().chain(not_named);
     let mut entries: Vec<(&TopicPartition, i64)> =
-        offsets.iter().map(|(partition, offset)| (partition, *offset)).collect();
+        all.filter_map(|partition| Some((partition, *offsets.get(partition)?))).collect();
     sort_partitions_as_hash_map(&mut entries, |(partition, _)| partition);
     entries
 }
 
 /// The table. Kafka's tool prints all rows in one line, which nobody can read; ours has a line for each.
-fn table(results: &[(String, Offsets)]) -> String {
+fn table(results: &[Outcome]) -> String {
     let line = |cells: [&str; 4]| {
         let [group, topic, partition, offset] = cells;
         format!("\n{}", fixed(&[(group, 30), (topic, 30), (partition, 10), (offset, 15)]))
     };
     let mut text =
         if results.is_empty() { String::new() } else { line(["GROUP", "TOPIC", "PARTITION", "NEW-OFFSET"]) };
-    for (group, offsets) in results {
-        for (TopicPartition { topic, partition }, offset) in in_order(offsets) {
-            text.push_str(&line([group, topic.as_str(), &partition.to_string(), &offset.to_string()]));
+    for outcome in results {
+        for (TopicPartition { topic, partition }, offset) in in_order(outcome) {
+            text.push_str(&line([
+                &outcome.group,
+                topic.as_str(),
+                &partition.to_string(),
+                &offset.to_string(),
+            ]));
         }
     }
     text + "\n"
 }
 
-fn exported(results: &[(String, Offsets)], is_single_group: bool) -> String {
-    let records = results.iter().flat_map(|(group, offsets)| {
-        let group = (!is_single_group).then_some(group.as_str());
-        in_order(offsets).into_iter().map(move |(partition, offset)| csv::record(group, partition, offset))
+fn exported(results: &[Outcome], is_single_group: bool) -> String {
+    let records = results.iter().flat_map(|outcome| {
+        let group = (!is_single_group).then_some(outcome.group.as_str());
+        in_order(outcome).into_iter().map(move |(partition, offset)| csv::record(group, partition, offset))
     });
     records.collect()
 }
 
-fn document(results: &[(String, Offsets)]) -> Value {
-    let group = |(group, offsets): &(String, Offsets)| {
+fn document(results: &[Outcome]) -> Value {
+    let group = |Outcome { group, offsets, .. }: &Outcome| {
         let offsets = offsets.iter().map(|(partition, offset)| {
             json!({ "topic": partition.topic.as_str(), "partition": partition.partition, "newOffset": offset })
         });
@@ -231,7 +250,7 @@ mod tests {
     #[test]
     fn output() {
         let offsets = Offsets::from([(TopicPartition::new("t", 0), 5)]);
-        let results = [("g".to_owned(), offsets)];
+        let results = [Outcome { group: "g".to_owned(), named: Vec::new(), offsets }];
         assert_eq!(
             table(&results),
             format!(
