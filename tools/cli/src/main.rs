@@ -18,6 +18,7 @@ mod report;
 mod table;
 mod tool;
 mod topics;
+mod transactions;
 
 use std::process::ExitCode;
 
@@ -31,6 +32,7 @@ const TOOLS: &[Tool] = tools! {
     "get-offsets" => get_offsets, "show offsets of partitions (kafka-get-offsets)";
     "delete-records" => delete_records, "delete records before an offset (kafka-delete-records)";
     "log-dirs" => log_dirs, "show log directories of brokers (kafka-log-dirs)";
+    "transactions" => transactions, "list, describe and abort transactions (kafka-transactions)";
     "broker-api-versions" => broker_api_versions, "show which API versions each broker speaks (kafka-broker-api-versions)";
     "console" => console, "serve a web page that shows a cluster";
     "cluster" => cluster, "show the cluster's id (kafka-cluster)";

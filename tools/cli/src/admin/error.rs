@@ -19,6 +19,9 @@ pub enum AdminError {
         /// The last attempt's failure.
         source: Option<ClientError>,
     },
+    /// A broker that is not in the cluster.
+    #[error("Broker {0} is not in the cluster, or not alive")]
+    NoSuchBroker(i32),
     /// The brokers do not have this API.
     #[error("The node does not support {}", api_name(*.0))]
     Unsupported(ApiKey),
@@ -65,7 +68,7 @@ impl AdminError {
     pub fn java(&self) -> String {
         let class = match self {
             AdminError::Refused { code, .. } => exception(*code).class,
-            AdminError::NoNode { .. } => exception(7).class,
+            AdminError::NoNode { .. } | AdminError::NoSuchBroker(_) => exception(7).class,
             AdminError::Unsupported(_) => exception(35).class,
             AdminError::Configuration(_) => return format!("org.apache.kafka.common.KafkaException: {self}"),
             AdminError::Incomplete(_) => exception(-1).class,

@@ -7,11 +7,7 @@ use std::time::{Duration, Instant};
 use gregor_model::{TopicName, TopicPartition};
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 
-use super::{Admin, AdminError, topic_name};
-
-/// How long a partition may be unknown before that is the answer: a topic that was just made takes a moment to be known
-/// everywhere. Kafka's client waits for its whole timeout.
-const UNKNOWN_DEADLINE: Duration = Duration::from_secs(3);
+use super::{Admin, AdminError, UNKNOWN_DEADLINE, topic_name};
 
 const UNKNOWN_TOPIC_OR_PARTITION: i16 = 3;
 

@@ -13,8 +13,10 @@ pub mod groups;
 pub mod leaders;
 pub mod log_dirs;
 pub mod offsets;
+pub mod producers;
 pub mod records;
 pub mod topics;
+pub mod transactions;
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -35,6 +37,10 @@ const API_TIMEOUT: Duration = Duration::from_secs(60);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// `retry.backoff.ms`.
 const RETRY_BACKOFF: Duration = Duration::from_millis(100);
+
+/// How long a broker, topic or partition may be unknown before that is the answer: what was just made takes a moment to be
+/// known everywhere. Kafka's client waits for its whole timeout.
+const UNKNOWN_DEADLINE: Duration = Duration::from_secs(3);
 
 const NOT_CONTROLLER: i16 = 41;
 
@@ -139,7 +145,8 @@ impl Admin {
         build: impl Fn(i16) -> R,
         code_of: impl Fn(&R::Response) -> i16,
     ) -> Result<R::Response, AdminError> {
-        let deadline = Instant::now() + self.api_timeout;
+        let start = Instant::now();
+        let deadline = start + self.api_timeout;
         loop {
             let mut last_error = None;
             match self.attempt(key, target, &build).await {
@@ -154,6 +161,12 @@ impl Admin {
                 }
                 Err(ClientError::NoCommonVersion(key)) => return Err(AdminError::Unsupported(key)),
                 Err(error) => {
+                    if let Target::Broker(id) = target
+                        && self.cluster.as_ref().is_some_and(|cluster| !cluster.nodes.contains_key(&id))
+                        && start.elapsed() > UNKNOWN_DEADLINE
+                    {
+                        return Err(AdminError::NoSuchBroker(id));
+                    }
                     last_error = Some(error);
                     self.peers.clear();
                     self.cluster = None;

@@ -94,7 +94,7 @@ fn read(arguments: &[String]) -> Result<Given, Refusal> {
     let brokers = bootstrap(&given)?;
     if brokers
         .split(',')
-        .any(|address| !address.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok()))
+        .any(|address| address.rsplit_once(':').is_none_or(|(_, port)| port.parse::<u16>().is_err()))
     {
         return Err(Refusal::Usage("Please provide valid host:port like host1:9091,host2:9092\n".to_owned()));
     }
