@@ -106,6 +106,10 @@ async fn coordinate(broker: &Arc<Broker>, context: &RequestContext, request: Req
         RequestKind::OffsetCommit(request) => {
             ResponseKind::OffsetCommit(api::offset_commit::handle(broker, context, request).await)
         }
+        // Only since version 2 may the topics be null; the protocol crate reads it in every version.
+        RequestKind::OffsetFetch(request) if context.version < 2 && request.topics.is_none() => {
+            return Answer::Close;
+        }
         RequestKind::OffsetFetch(request) => {
             ResponseKind::OffsetFetch(api::offset_fetch::handle(broker, context, request).await)
         }
@@ -200,6 +204,33 @@ async fn administer(broker: &Arc<Broker>, context: &RequestContext, request: Req
         ),
         RequestKind::UpdateFeatures(request) => {
             ResponseKind::UpdateFeatures(broker.controller.update_features(&request, context.version).await)
+        }
+        request => return authenticate(context, request),
+    };
+    Answer::reply(response)
+}
+
+/// Requests about who somebody is and what they may, on listeners that ask nobody. Envelope is advertised by every 3.9
+/// broker, and closes the connection of whoever sends it where no controller forwards requests.
+fn authenticate(context: &RequestContext, request: RequestKind) -> Answer {
+    let response = match request {
+        RequestKind::SaslHandshake(_) => ResponseKind::SaslHandshake(api::sasl_handshake::handle()),
+        RequestKind::SaslAuthenticate(_) => ResponseKind::SaslAuthenticate(api::sasl_authenticate::handle()),
+        RequestKind::DescribeAcls(_) => ResponseKind::DescribeAcls(api::describe_acls::handle()),
+        RequestKind::CreateAcls(request) => ResponseKind::CreateAcls(api::create_acls::handle(&request)),
+        RequestKind::DeleteAcls(request) => ResponseKind::DeleteAcls(api::delete_acls::handle(&request)),
+        RequestKind::CreateDelegationToken(request) => {
+            let response = api::create_delegation_token::handle(context.version, &request);
+            ResponseKind::CreateDelegationToken(response)
+        }
+        RequestKind::RenewDelegationToken(_) => {
+            ResponseKind::RenewDelegationToken(api::renew_delegation_token::handle())
+        }
+        RequestKind::ExpireDelegationToken(_) => {
+            ResponseKind::ExpireDelegationToken(api::expire_delegation_token::handle())
+        }
+        RequestKind::DescribeDelegationToken(_) => {
+            ResponseKind::DescribeDelegationToken(api::describe_delegation_token::handle())
         }
         _ => return Answer::Close,
     };

@@ -15,6 +15,21 @@ use crate::topic_admin::{CreateTopicError, DeleteTopicError, GrowError};
 /// TRANSACTION_ABORTABLE, which the protocol crate has no name for.
 pub const TRANSACTION_ABORTABLE: ResponseError = ResponseError::Unknown(120);
 
+/// What goes with a code in answers that have a message but nothing of their own to say (`Errors.message`). Tools print it.
+pub fn usual_message(error: ResponseError) -> &'static str {
+    match error {
+        ResponseError::UnknownTopicOrPartition => "This server does not host this topic-partition.",
+        ResponseError::RequestTimedOut => "The request timed out.",
+        ResponseError::CoordinatorNotAvailable => "The coordinator is not available.",
+        ResponseError::NotController => "This is not the correct controller for this cluster.",
+        ResponseError::InvalidRequest => {
+            "This most likely occurs because of a request being malformed by the client library or the message was sent \
+             to an incompatible broker. See the broker logs for more details."
+        }
+        _ => "The server experienced an unexpected error when processing the request.",
+    }
+}
+
 /// An error that clients are told as one of Kafka's codes.
 pub trait KafkaError {
     /// The code.

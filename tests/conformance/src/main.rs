@@ -141,8 +141,9 @@ async fn wait_for_coordinators(rpc: &mut Rpc) -> Result<()> {
         kafka_protocol::messages::DescribeGroupsRequest::default().with_groups(vec![case::group("any")]);
     let transaction = kafka_protocol::messages::DescribeTransactionsRequest::default()
         .with_transactional_ids(vec![case::transactional("any")]);
-    let producer =
-        kafka_protocol::messages::InitProducerIdRequest::default().with_transaction_timeout_ms(1_000);
+    let producer = kafka_protocol::messages::InitProducerIdRequest::default()
+        .with_transactional_id(None)
+        .with_transaction_timeout_ms(1_000);
     wait::until_true("both coordinators are loaded", Duration::from_secs(30), || async {
         let mut rpc = rpc.lock().await;
         let groups = rpc.call(5, &group).await?;

@@ -11,7 +11,7 @@ use kafka_protocol::messages::{DescribeProducersRequest, DescribeProducersRespon
 use kafka_protocol::protocol::StrBytes;
 
 use crate::broker::Broker;
-use crate::error_code::KafkaError;
+use crate::error_code::{KafkaError, usual_message};
 
 /// Describes the producers of each partition.
 pub fn handle(broker: &Broker, request: &DescribeProducersRequest) -> DescribeProducersResponse {
@@ -31,7 +31,8 @@ pub fn handle(broker: &Broker, request: &DescribeProducersRequest) -> DescribePr
 
 fn describe(broker: &Broker, partition: &TopicPartition) -> PartitionResponse {
     if !broker.metadata.snapshot().contains(partition) {
-        return PartitionResponse::default().with_error_code(ResponseError::UnknownTopicOrPartition.code());
+        let error = ResponseError::UnknownTopicOrPartition;
+        return refused(error, usual_message(error).to_owned());
     }
     match broker.replicas.log(partition) {
         Err(error) => refused(error.kafka_error(), error.to_string()),

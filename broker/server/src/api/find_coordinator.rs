@@ -13,6 +13,7 @@ use kafka_protocol::protocol::StrBytes;
 
 use crate::broker::Broker;
 use crate::coordinators::InternalTopic;
+use crate::error_code::usual_message;
 use crate::request_context::RequestContext;
 
 /// The key type of share groups.
@@ -46,12 +47,8 @@ pub async fn handle(
                 .with_node_id((-1).into())
                 .with_port(-1),
         };
-        let message = found.err().map_or_else(|| "NONE".to_owned(), |error| error.to_string());
-        return if version >= 1 {
-            response.with_error_message(Some(StrBytes::from_string(message)))
-        } else {
-            response
-        };
+        let message = found.err().map_or_else(|| text("NONE"), |error| text(usual_message(error)));
+        return if version >= 1 { response.with_error_message(Some(message)) } else { response };
     }
     let mut coordinators = Vec::with_capacity(request.coordinator_keys.len());
     for key in request.coordinator_keys {
@@ -64,7 +61,7 @@ pub async fn handle(
                     .with_error_message(Some(StrBytes::default())),
                 Err(error) => refused(error).with_error_message(Some(StrBytes::default())),
             },
-            Err(error) => refused(error).with_error_message(Some(StrBytes::from_string(error.to_string()))),
+            Err(error) => refused(error).with_error_message(Some(text(usual_message(error)))),
         };
         coordinators.push(coordinator.with_key(key));
     }

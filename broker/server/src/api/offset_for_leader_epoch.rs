@@ -29,6 +29,8 @@ fn answer(broker: &Broker, topic: &TopicName, asked: &OffsetForLeaderPartition) 
     let answer =
         EpochEndOffset::default().with_partition(asked.partition).with_leader_epoch(-1).with_end_offset(-1);
     match broker.replicas.offset_for_leader_epoch(&partition, current, LeaderEpoch(asked.leader_epoch)) {
+        // -1 is no epoch, and ends nowhere.
+        Ok(_) if asked.leader_epoch < 0 => answer,
         Ok(end) => answer
             .with_leader_epoch(LeaderEpoch::to_wire(end.epoch))
             .with_end_offset(Offset::to_wire(end.end_offset)),

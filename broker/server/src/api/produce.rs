@@ -8,7 +8,8 @@
 use bytes::Bytes;
 use gregor_log::{AppendError, AppendInfo, AppendOrigin};
 use gregor_model::{BrokerId, LeaderEpoch, Offset, Timestamp, TopicName, TopicPartition};
-use gregor_records::{BatchError, Codec, Magic, batches};
+use gregor_records::validate::ValidationError;
+use gregor_records::{BatchError, BatchRef, Codec, Magic, batches};
 use gregor_replication::{PartitionRecords, ProduceError, ProduceParams, RequiredAcks};
 use indexmap::IndexMap;
 use kafka_protocol::ResponseError;
@@ -44,6 +45,8 @@ type Appended = Result<AppendInfo, Refusal>;
 #[derive(Debug)]
 enum Refusal {
     Unchecked(ResponseError),
+    /// The whole request is refused, with a message.
+    Unreadable(String),
     Produce(ProduceError),
 }
 
@@ -75,6 +78,10 @@ async fn produce(
     context: &RequestContext,
     request: ProduceRequest,
 ) -> Vec<(TopicPartition, Appended)> {
+    if let Some(reason) = unreadable(&request) {
+        let refused = |partition| (partition, Err(Refusal::Unreadable(reason.clone())));
+        return partitions_of(&request).map(refused).collect();
+    }
     let snapshot = broker.metadata.snapshot();
     let mut accepted = Vec::new();
     let mut results = Vec::new();
@@ -135,6 +142,23 @@ async fn produce(
         appended.into_iter().map(|(partition, result)| (partition, result.map_err(Refusal::Produce))),
     );
     results
+}
+
+fn partitions_of(request: &ProduceRequest) -> impl Iterator<Item = TopicPartition> + '_ {
+    request.topic_data.iter().flat_map(|topic| {
+        let name = TopicName::new(topic.name.as_str());
+        topic.partition_data.iter().map(move |data| TopicPartition::new(name.clone(), data.index))
+    })
+}
+
+/// Why no batch of the request can be looked at: one that has no readable header refuses them all
+/// (`RequestUtils.hasTransactionalRecords` walks into it before anything else).
+fn unreadable(request: &ProduceRequest) -> Option<String> {
+    let records = request.topic_data.iter().flat_map(|topic| &topic.partition_data);
+    records.filter_map(|data| data.records.as_ref()).find_map(|records| match BatchRef::first(records) {
+        Err(BatchError::Corrupt(reason)) => Some(reason),
+        _ => None,
+    })
 }
 
 /// Whether the records belong to a transaction.
@@ -199,7 +223,7 @@ fn response(
     for (partition, result) in results {
         let mut answer = match &result {
             Ok(info) => success(info),
-            Err(refusal) => failure(context.version, refusal),
+            Err(refusal) => failure(broker, context.version, &partition, refusal),
         };
         if context.version >= 10 && answer.error_code == ResponseError::NotLeaderOrFollower.code() {
             let leader = hints.current_leader(&partition);
@@ -232,7 +256,12 @@ fn success(info: &AppendInfo) -> PartitionProduceResponse {
         .with_log_start_offset(info.log_start_offset.0)
 }
 
-fn failure(version: i16, refusal: &Refusal) -> PartitionProduceResponse {
+fn failure(
+    broker: &Broker,
+    version: i16,
+    partition: &TopicPartition,
+    refusal: &Refusal,
+) -> PartitionProduceResponse {
     let nothing_written = || {
         PartitionProduceResponse::default()
             .with_base_offset(-1)
@@ -241,12 +270,23 @@ fn failure(version: i16, refusal: &Refusal) -> PartitionProduceResponse {
     };
     let mut answer = match refusal {
         Refusal::Produce(ProduceError::AfterAppend { info, .. }) => success(info),
+        Refusal::Produce(error) if tells_log_start(error) => {
+            let log = broker.replicas.log(partition).ok();
+            let start = log.map_or(-1, |log| log.log_start_offset().0);
+            nothing_written().with_log_start_offset(start)
+        }
         _ => nothing_written(),
     };
     answer.error_code = refusal.error().code();
+    if version < 8 {
+        return answer;
+    }
+    if let Refusal::Unreadable(reason) = refusal {
+        answer.error_message = Some(StrBytes::from_string(reason.clone()));
+    }
     if let Refusal::Produce(ProduceError::Append(error)) = refusal
         && let AppendError::Invalid(invalid) = error.as_ref()
-        && version >= 8
+        && !invalid.record_errors().is_empty()
     {
         answer.error_message = Some(StrBytes::from_string(invalid.to_string()));
         answer.record_errors = invalid
@@ -262,10 +302,31 @@ fn failure(version: i16, refusal: &Refusal) -> PartitionProduceResponse {
     answer
 }
 
+/// Kafka forgets where the log starts for the failures it expects (`ReplicaManager.appendToLocalLog`).
+fn tells_log_start(error: &ProduceError) -> bool {
+    match error {
+        ProduceError::Append(error) => match error.as_ref() {
+            AppendError::Invalid(invalid) => {
+                !matches!(invalid, ValidationError::Corrupt(_) | ValidationError::TooLarge { .. })
+            }
+            AppendError::Corrupt(_) | AppendError::RecordListTooLarge { .. } | AppendError::Storage(_) => {
+                false
+            }
+            _ => true,
+        },
+        ProduceError::NotEnoughReplicas { .. } => true,
+        ProduceError::Partition(_)
+        | ProduceError::InternalTopic(_)
+        | ProduceError::InvalidRequiredAcks
+        | ProduceError::AfterAppend { .. } => false,
+    }
+}
+
 impl Refusal {
     fn error(&self) -> ResponseError {
         match self {
             Refusal::Unchecked(error) => *error,
+            Refusal::Unreadable(_) => ResponseError::CorruptMessage,
             Refusal::Produce(error) => error.kafka_error(),
         }
     }

@@ -65,6 +65,9 @@ async fn commit(
         error => error.code(),
     };
     let all = |code: i16| partitions.iter().cloned().map(|partition| (partition, code)).collect();
+    if request.group_id.is_empty() {
+        return all(ResponseError::InvalidGroupId.code());
+    }
     let verification = match verify(broker, version, request).await {
         Ok(verification) => verification,
         Err(error) => return all(told(error)),

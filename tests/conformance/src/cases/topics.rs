@@ -60,7 +60,8 @@ fn create() -> Vec<Case> {
                 new(&"x".repeat(250), 1, 1),
             ]
         }),
-        of("names that collide", |n| vec![new(&format!("{n}.c_d"), 1, 1), new(&format!("{n}_c.d"), 1, 1)]),
+        of("a name with a period", |n| vec![placed(&format!("{n}.c_d"), &[(0, &[0])])]),
+        of("a name that collides with it", |n| vec![placed(&format!("{n}_c.d"), &[(0, &[0])])]),
         of("the same twice", |n| vec![new(&format!("{n}-twice"), 1, 1), new(&format!("{n}-twice"), 2, 1)]),
         of("too many replicas", |n| vec![new(&format!("{n}-a"), 1, 3)]),
         of("no replicas", |n| vec![new(&format!("{n}-a"), 1, 0)]),
