@@ -41,6 +41,8 @@ pub enum Timer {
     Register,
     /// The disk works again.
     DiskWorks,
+    /// A log directory failed.
+    DirFailed(usize),
     /// Ask again to be let go.
     ControlledShutdown,
 }
@@ -82,6 +84,8 @@ pub enum Undo {
     Start(BrokerId),
     /// Let a paused one go on.
     Resume(BrokerId),
+    /// Repair the log directories of a broker, and start it anew.
+    RepairDirs(BrokerId),
     /// Repair the network.
     Heal,
 }
@@ -189,8 +193,10 @@ impl Core {
 
     /// Sends a message, as far as the network lets it through.
     pub fn send(&mut self, from: Node, to: Node, message: Message) {
-        let ordered =
-            matches!(message, Message::Request(_, Request::Control(..) | Request::AlterPartition(_)));
+        let ordered = matches!(
+            message,
+            Message::Request(_, Request::Control(..) | Request::AlterPartition(_) | Request::Produce(..))
+        );
         let arrivals = self.network.arrivals(self.now, from, to, ordered, &mut self.random, &self.scenario);
         for at in arrivals.into_iter().flatten() {
             let message = message.clone();

@@ -4,7 +4,6 @@ use gregor_controller_machine::{AlterReassignmentsRequest, ElectLeadersRequest, 
 use gregor_model::{BrokerId, TopicName, TopicPartition};
 
 use crate::core::{Event, Undo};
-use crate::log::SimLog;
 use crate::message::{Node, Request};
 use crate::scenario::draw_replicas;
 use crate::world::World;
@@ -68,10 +67,16 @@ impl World {
                     self.zookeeper.end_session(session);
                 }
             }
-            72..=78 => {
+            72..=75 => {
                 self.core.trace(|| format!("{} loses its connection to ZooKeeper", broker.0));
                 for session in self.zookeeper.sessions_of(broker) {
                     self.zookeeper.break_connection(session);
+                }
+            }
+            76..=78 => {
+                self.core.trace(|| format!("the next watch event of {} is lost", broker.0));
+                for session in self.zookeeper.sessions_of(broker) {
+                    self.zookeeper.lose_next_watch(session);
                 }
             }
             79..=81 => {
@@ -91,11 +96,17 @@ impl World {
                 self.core.trace(|| format!("the clock of {} jumps by {jump_ms} ms", broker.0));
                 self.broker(broker).clock_ms += jump_ms;
             }
-            85..=92 => {
+            85..=88 => {
                 self.core.trace(|| format!("the disk of {} stands still for {duration_ms} ms", broker.0));
                 let (core, broker) = self.core_and(broker);
                 broker.stall_disk(core, duration_ms);
             }
+            89..=91 => {
+                self.core.trace(|| format!("the disk of {} is slow for {duration_ms} ms", broker.0));
+                let until = self.core.now + duration_ms;
+                self.broker(broker).slow_disk(until);
+            }
+            92..=94 => self.fail_dir(broker, duration_ms),
             _ => {
                 self.core.trace(|| format!("{} is to shut down", broker.0));
                 let (core, broker) = self.core_and(broker);
@@ -104,29 +115,36 @@ impl World {
         }
     }
 
+    /// A log directory fails; it is repaired later, which needs a new start.
+    fn fail_dir(&mut self, id: BrokerId, repaired_after_ms: i64) {
+        let dirs = self.core.scenario.log_dirs as u64;
+        let dir = usize::try_from(self.core.random.below(dirs)).unwrap_or(0);
+        self.core.trace(|| format!("log directory {dir} of {} fails", id.0));
+        let (core, broker) = self.core_and(id);
+        broker.fail_dir(core, dir);
+        self.core.after(repaired_after_ms.max(3_000), Event::Undo(Undo::RepairDirs(id)));
+    }
+
     fn crash(&mut self, id: BrokerId, crash: Crash, down_ms: i64) {
+        let crash = if self.core.scenario.disks_lose { crash } else { Crash::Kill };
         let at = usize::try_from(id.0 - 1).unwrap_or(0);
         let Some(broker) = self.brokers.get_mut(at) else { return };
         broker.kill(&self.core);
         self.core.trace(|| format!("{} is down for {down_ms} ms: {crash:?}", id.0));
-        for (partition, log) in &mut broker.disk {
+        for (partition, log) in broker.disk.all() {
             let random = &mut self.core.random;
             let before = match crash {
                 Crash::Kill => continue,
                 Crash::PowerLoss => log.lose_unsynced(random),
                 Crash::BitFlip => log.lose_unsynced(random).max(log.flip_bit(random)),
-                Crash::NewDisk => {
-                    let before = log.end();
-                    *log = SimLog::default();
-                    before
-                }
+                Crash::NewDisk => log.end(),
             };
             if log.end() < before || crash == Crash::NewDisk {
                 self.core.checker.on_disk_loss(id, partition, before);
             }
         }
         if crash == Crash::NewDisk {
-            broker.disk.clear();
+            broker.disk.replace();
         }
         self.core.after(down_ms, Event::Undo(Undo::Start(id)));
     }
@@ -177,7 +195,7 @@ impl World {
         let Some(partition) = self.core.random.pick(&partitions).cloned() else { return };
         let brokers = self.core.scenario.brokers;
         let replicas = draw_replicas(&mut self.core.random, brokers);
-        match self.core.random.below(20) {
+        match self.core.random.below(24) {
             0..=8 => {
                 self.core.trace(|| format!("{partition} is to be moved to {replicas:?}"));
                 self.reassign(partition, Some(replicas));
@@ -212,6 +230,11 @@ impl World {
                 if is_idle && !store.deletions.contains(&partition.topic) {
                     self.core.trace(|| format!("{} gets another partition", partition.topic));
                     store.add_partition(&partition.topic, replicas);
+                }
+            }
+            20..=23 if self.core.scenario.deletes_records => {
+                if let Some(client) = self.clients.first_mut() {
+                    client.delete_records(&mut self.core, &partition);
                 }
             }
             _ => {}

@@ -9,7 +9,7 @@ use gregor_replication::fetcher::machine::LeaderRefusal;
 use gregor_replication::fetcher::session::SessionRequest;
 use gregor_replication::{EpochEnd, FetchSessionError};
 
-use crate::log::Batch;
+use crate::log::{Batch, Payload};
 use crate::zookeeper::{FromZookeeper, ToZookeeper};
 
 /// Who sends and receives.
@@ -58,7 +58,9 @@ pub enum Request {
         partitions: Vec<(TopicPartition, LeaderEpoch)>,
     },
     /// Produce with acks=all.
-    Produce(TopicPartition, i64, u64),
+    Produce(TopicPartition, Payload),
+    /// DeleteRecords, below that offset.
+    DeleteRecords(TopicPartition, Offset),
     /// Fetch of a consumer.
     Consume(TopicPartition, Offset),
     /// Metadata.
@@ -72,6 +74,8 @@ pub struct Fetched {
     pub batches: Vec<Batch>,
     /// As of the read.
     pub high_watermark: Offset,
+    /// As of the read.
+    pub log_start: Offset,
     /// Truncate first.
     pub diverging: Option<EpochEnd>,
 }
@@ -94,6 +98,8 @@ pub enum ControlAnswer {
 pub enum Produced {
     /// Acknowledged, from this offset on, in this term.
     At(Offset, LeaderEpoch),
+    /// OUT_OF_ORDER_SEQUENCE_NUMBER, in this term.
+    OutOfOrder(LeaderEpoch),
     /// Not, or not known.
     Failed,
 }
@@ -103,6 +109,8 @@ pub enum Produced {
 pub struct Consumed {
     /// Batches below the high watermark.
     pub batches: Vec<Batch>,
+    /// Where the leader's log starts.
+    pub log_start: Offset,
     /// The leader's log does not reach the offset asked for.
     pub out_of_range: bool,
     /// The term it was read in.
@@ -169,7 +177,8 @@ impl Message {
                 Request::Fetch { session, .. } => 100 + session.listed.len() as u64,
                 Request::Epochs(_) => 8,
                 Request::Offsets { .. } => 9,
-                Request::Produce(_, _, payload) => 1_000 + payload,
+                Request::Produce(_, payload) => 1_000 + payload.says,
+                Request::DeleteRecords(_, offset) => 30_000_000 + offset.0.unsigned_abs(),
                 Request::Consume(_, offset) => 10_000_000 + offset.0.unsigned_abs(),
                 Request::Metadata => 10,
             },

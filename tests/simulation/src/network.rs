@@ -2,8 +2,8 @@
 //!
 //! Between brokers and clients messages overtake each other: every request stands for a connection of its own. To and from
 //! ZooKeeper they keep their order, as one connection does; what is lost there breaks the connection (see `zookeeper`).
-//! A controller's requests to a broker, and AlterPartition, may be lost and come twice, but keep their order: they are taken from
-//! one queue, and a copy that arrives after the answer to a later one would deceive Kafka's protocol as well.
+//! A controller's requests to a broker, AlterPartition and Produce may be lost and come twice, but keep their order: they are taken
+//! from one queue, and a copy that arrives after the answer to a later one would deceive Kafka's protocol as well.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -15,6 +15,14 @@ pub struct Scenario {
     pub min_insync_replicas: usize,
     /// `unclean.leader.election.enable`.
     pub unclean_elections: bool,
+    /// Whether producers are idempotent.
+    pub idempotent: bool,
+    /// Whether DeleteRecords is asked for.
+    pub deletes_records: bool,
+    /// Log directories per broker.
+    pub log_dirs: usize,
+    /// Whether disks lose anything: unsynced records when the power goes, flipped bits, whole disks.
+    pub disks_lose: bool,
     /// Whether followers learn in Fetch where logs part (IBP 2.7 and later).
     pub truncates_on_fetch: bool,
     /// For how long there are faults.
@@ -62,6 +70,10 @@ impl Scenario {
             topics,
             min_insync_replicas: if random.per_mille(500) { 1 } else { 2 },
             unclean_elections: random.per_mille(100),
+            idempotent: random.per_mille(700),
+            deletes_records: random.per_mille(400),
+            log_dirs: if random.per_mille(500) { 1 } else { 2 },
+            disks_lose: random.per_mille(350),
             truncates_on_fetch: random.per_mille(850),
             faults_ms: random.between(90_000, 210_000),
             fault_interval_ms: random.between(2_000, 20_000),

@@ -2,10 +2,11 @@
 
 use gregor_model::{BrokerId, TopicName};
 
-use crate::broker::{Broker, Disk};
+use crate::broker::Broker;
 use crate::client::{Client, Learned};
 use crate::core::{Core, Event, Undo};
 use crate::invariants::{liveness, unfinished};
+use crate::log::Disk;
 use crate::message::{Message, Node};
 use crate::mutants::Mutant;
 use crate::random::Random;
@@ -82,7 +83,7 @@ impl World {
         for (index, partitions) in scenario.topics.iter().enumerate() {
             zookeeper.store.create_topic(TopicName::new(&format!("t{}", index + 1)), partitions);
         }
-        let brokers = (1..=scenario.brokers).map(|id| Broker::new(BrokerId(id))).collect();
+        let brokers = (1..=scenario.brokers).map(|id| Broker::new(BrokerId(id), scenario.log_dirs)).collect();
         let clients = (0..scenario.producers).map(Client::new).collect();
         for id in 1..=scenario.brokers {
             let delay_ms = core.random.between(0, 500);
@@ -158,9 +159,10 @@ impl World {
                 self.core.after(250, Event::ExpireSessions);
             }
             Event::WriteBack => {
-                for log in self.brokers.iter_mut().flat_map(|broker| broker.disk.values_mut()) {
+                for (_, log) in self.brokers.iter_mut().flat_map(|broker| broker.disk.readable()) {
                     if self.core.random.per_mille(100) {
                         log.write_back(&mut self.core.random);
+                        log.delete_old(&mut self.core.random);
                     }
                 }
                 self.core.after(1_000, Event::WriteBack);
@@ -181,6 +183,10 @@ impl World {
             Event::Check => self.check(),
         }
         self.after_zookeeper();
+        if self.core.checker.has_noted() {
+            let disks = disks(&self.brokers);
+            self.core.checker.settle_taints(&disks);
+        }
     }
 
     fn deliver(&mut self, from: Node, to: Node, message: Message) {
@@ -215,6 +221,7 @@ impl World {
         let checker = &mut self.core.checker;
         match learned {
             Learned::Acknowledged(name, at, what) => checker.on_acknowledged(&name, at, what, &disks),
+            Learned::SequenceLost(name, epoch) => checker.on_sequence_lost(&name, epoch),
             Learned::Read(name, epoch, batches) => checker.on_consumed(&name, epoch, &batches),
             Learned::OutOfRange(name, epoch, position) => checker.on_out_of_range(&name, epoch, position),
         }
@@ -265,6 +272,10 @@ impl World {
                 let (core, broker) = self.core_and(id);
                 broker.resume(core);
             }
+            Undo::RepairDirs(id) => {
+                let (core, broker) = self.core_and(id);
+                broker.repair_dirs(core);
+            }
             Undo::Heal => self.core.network.heal(),
         }
     }
@@ -278,13 +289,17 @@ impl World {
     fn check(&mut self) {
         self.core.after(1_000, Event::Check);
         let store = &self.zookeeper.store;
-        let ailment =
-            liveness::ailing(store, &self.brokers, &self.core.checker).or_else(|| unfinished(store));
+        let ailment = liveness::ailing(store, &self.brokers, &self.core.checker)
+            .or_else(|| unfinished(store, &self.core.checker));
         match (self.phase, ailment) {
             (Phase::Faults, _) => self.stop_faults(),
             (Phase::Probe, _) => {
                 let reached: Vec<_> = self.clients.iter().flat_map(|client| &client.reached).collect();
-                let missing = store.states.keys().find(|partition| !reached.contains(partition));
+                let checker = &self.core.checker;
+                let missing = store
+                    .states
+                    .keys()
+                    .find(|partition| !reached.contains(partition) && !checker.is_forked(partition));
                 match missing.cloned() {
                     None => {
                         self.clients.iter_mut().for_each(|client| client.produces = false);
@@ -326,6 +341,8 @@ impl World {
         self.clients.iter_mut().for_each(|client| client.produces = false);
         for broker in &mut self.brokers {
             broker.resume(&mut self.core);
+            broker.quicken_disk();
+            broker.repair_dirs(&mut self.core);
             broker.start(&mut self.core);
         }
     }

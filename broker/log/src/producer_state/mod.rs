@@ -5,6 +5,7 @@
 //! batches have been applied.
 
 mod entry;
+mod sequences;
 mod snapshot;
 mod update;
 
@@ -14,6 +15,7 @@ use gregor_model::{Offset, ProducerEpoch, ProducerId, Timestamp};
 
 pub(crate) use crate::AppendOrigin as CheckOrigin;
 pub use entry::{BatchMetadata, ProducerEntry};
+pub use sequences::{ProducerSequences, SequencedBatch};
 pub use snapshot::{BadSnapshot, decode_snapshot, encode_snapshot};
 pub(crate) use update::{CompletedTxn, Marker, ProducerBatch, Updates};
 

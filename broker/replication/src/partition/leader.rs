@@ -75,22 +75,26 @@ impl LeaderState {
         }
     }
 
-    /// Takes in a LeaderAndIsr while leading already. With a newer leader epoch a term begins at `log_end`, and what is known
-    /// of the followers' positions stays. Whatever ISR change was pending is replaced.
+    /// Takes in a LeaderAndIsr while leading already. With a newer leader epoch a term begins at `log_end`. Whatever ISR change
+    /// was pending is replaced.
+    ///
+    /// What is known of the followers' positions stays only if the new term follows directly on the one that ends. Unlike Kafka's, a
+    /// leader that missed a term forgets them: followers may have truncated to another leader meanwhile.
     pub fn renew(&mut self, leadership: Leadership, log_end: Offset, others: &impl Followers) {
         let mut known = std::mem::take(&mut self.followers);
         let new_term = leadership.leader_epoch > self.leader_epoch;
+        let missed_one = leadership.leader_epoch > self.leader_epoch.next();
         for &id in leadership.assignment.replicas.iter().filter(|replica| **replica != self.local) {
             let in_sync = leadership.isr.contains(&id);
             let progress = match known.iter().position(|(replica, _)| *replica == id) {
-                Some(at) => {
+                Some(at) if !missed_one => {
                     let mut progress = known.swap_remove(at).1;
                     if new_term {
                         progress.renew(in_sync, log_end, others.now(id));
                     }
                     progress
                 }
-                None => ReplicaProgress::at_election(in_sync, others.now(id)),
+                _ => ReplicaProgress::at_election(in_sync, others.now(id)),
             };
             self.followers.push((id, progress));
         }

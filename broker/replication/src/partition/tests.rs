@@ -217,6 +217,19 @@ fn a_new_term_of_the_same_leader_keeps_positions_and_voids_what_was_pending() {
 }
 
 #[test]
+fn a_leader_that_missed_a_term_does_not_know_where_its_followers_are() {
+    let mut leader = leader(&[1, 2], &[1, 2]);
+    fetch(&mut leader, 2, 20, 20, 0);
+    // Epoch 6 was another's: 2 may have truncated to it.
+    leader.renew(leadership(7, 9, &[1, 2], &[1, 2]), Offset(20), &at(100));
+    assert_eq!(leader.follower(BrokerId(2)).unwrap().log_end_offset(), None);
+    assert_eq!(high_watermark(&leader, 20, 1, &at(100)), None);
+    assert!(leader.propose_shrink(Offset(20), LAG_MAX_MS, &at(100)).is_none(), "it gets its time");
+    fetch(&mut leader, 2, 15, 20, 200);
+    assert_eq!(high_watermark(&leader, 20, 1, &at(200)), Some(15));
+}
+
+#[test]
 fn only_replicas_fetch_as_followers() {
     let mut leader = leader(&[1, 2], &[1]);
     let position = FollowerPosition { fetch_offset: Offset(0), log_start_offset: None, broker_epoch: None };

@@ -12,7 +12,7 @@ use gregor_replication::partition::control_rules::{
 use gregor_replication::partition::leader::{LeaderState, Leadership};
 
 use super::partition::{Leading, Others};
-use super::{Context, Process, Role};
+use super::{Context, Partition, Process, Role};
 use crate::message::ControlAnswer;
 use crate::mutants::Mutant;
 
@@ -23,6 +23,7 @@ struct Decision {
     leader: Option<BrokerId>,
     topic_id: Option<TopicId>,
     leadership: Leadership,
+    is_new: bool,
 }
 
 impl Process {
@@ -69,6 +70,10 @@ impl Process {
         let mut answers = Vec::new();
         let (mut lead, mut follow) = (Vec::new(), Vec::new());
         for decision in request.topics.iter().flat_map(decisions) {
+            if self.partitions.get(&decision.partition).is_some_and(|hosted| hosted.is_offline) {
+                answers.push((decision.partition, ReplicaAnswer::StorageError));
+                continue;
+            }
             let verdict = self.judge(cx, &decision);
             let is_applied = verdict == LeaderAndIsrVerdict::Apply;
             if is_applied {
@@ -81,13 +86,20 @@ impl Process {
             }
         }
         for decision in lead {
-            self.stop_fetching(&decision.partition);
-            self.make_leader(cx, decision);
+            let partition = decision.partition.clone();
+            self.stop_fetching(&partition);
+            if self.make_leader(cx, decision).is_none() {
+                self.log_failed(cx, &partition, &mut answers);
+            }
         }
         for decision in follow {
-            match decision.leader.filter(|leader| self.metadata.live.contains(leader)) {
+            let partition = decision.partition.clone();
+            let done = match decision.leader.filter(|leader| self.metadata.live.contains(leader)) {
                 Some(leader) => self.make_follower(cx, decision, leader),
                 None => self.attach_log(cx, &decision),
+            };
+            if done.is_none() {
+                self.log_failed(cx, &partition, &mut answers);
             }
         }
         self.stop_idle_fetchers();
@@ -125,21 +137,50 @@ impl Process {
         is_older && !cx.core.is_mutant(Mutant::StaleLeaderAndIsr)
     }
 
-    fn attach_log(&mut self, cx: &mut Context<'_>, decision: &Decision) {
-        self.partitions.entry(decision.partition.clone()).or_default().has_log = true;
-        let log = cx.disk.entry(decision.partition.clone()).or_default();
+    /// `None`: there is no such log, and none can be made.
+    fn attach_log(&mut self, cx: &mut Context<'_>, decision: &Decision) -> Option<()> {
+        let hosted = self.partitions.entry(decision.partition.clone()).or_default();
+        let log = match cx.disk.get_mut(&decision.partition) {
+            Some(log) => log,
+            None => cx.disk.create(&decision.partition, decision.is_new)?,
+        };
+        hosted.has_log = true;
         if log.topic_id.is_none() {
             log.topic_id = decision.topic_id;
         }
+        Some(())
     }
 
-    fn make_leader(&mut self, cx: &mut Context<'_>, decision: Decision) {
-        if self.is_outdated(cx, &decision) {
-            return;
+    /// As `ReplicaManager::log_failed`.
+    fn log_failed(
+        &mut self,
+        cx: &mut Context<'_>,
+        partition: &TopicPartition,
+        answers: &mut [(TopicPartition, ReplicaAnswer)],
+    ) {
+        self.take_offline(cx, partition);
+        for (_, answer) in answers.iter_mut().filter(|(name, _)| name == partition) {
+            *answer = ReplicaAnswer::StorageError;
         }
-        self.attach_log(cx, &decision);
-        let Some(log) = cx.disk.get_mut(&decision.partition) else { return };
-        let Some(hosted) = self.partitions.get_mut(&decision.partition) else { return };
+    }
+
+    /// As `ReplicaManager::take_offline`, for one partition.
+    pub(super) fn take_offline(&mut self, cx: &mut Context<'_>, partition: &TopicPartition) {
+        self.stop_fetching(partition);
+        let offline = Partition { is_offline: true, ..Partition::default() };
+        if let Some(former) = self.partitions.insert(partition.clone(), offline) {
+            self.release_role(cx, former.role);
+        }
+        self.wake_fetches(cx, partition);
+    }
+
+    fn make_leader(&mut self, cx: &mut Context<'_>, decision: Decision) -> Option<()> {
+        if self.is_outdated(cx, &decision) {
+            return Some(());
+        }
+        self.attach_log(cx, &decision)?;
+        let log = cx.disk.get_mut(&decision.partition)?;
+        let hosted = self.partitions.get_mut(&decision.partition)?;
         let end = log.end();
         let Decision { partition, leader, leadership, .. } = decision;
         let (epoch, version) = (leadership.leader_epoch, leadership.partition_epoch);
@@ -161,17 +202,18 @@ impl Process {
         hosted.leader_epoch = Some(epoch);
         hosted.partition_epoch = Some(version);
         cx.core.trace(|| format!("{} leads {partition} in epoch {}, log end {end:?}", self.id, epoch.0));
-        cx.core.checker.on_role(self.id, self.number, &partition, epoch, true);
+        cx.core.checker.on_role(self.id, self.number, &partition, epoch, Some(log));
         self.advance(cx, &partition);
         self.wake_fetches(cx, &partition);
+        Some(())
     }
 
-    fn make_follower(&mut self, cx: &mut Context<'_>, decision: Decision, leader: BrokerId) {
+    fn make_follower(&mut self, cx: &mut Context<'_>, decision: Decision, leader: BrokerId) -> Option<()> {
         if self.is_outdated(cx, &decision) {
-            return;
+            return Some(());
         }
-        self.attach_log(cx, &decision);
-        let Some(hosted) = self.partitions.get_mut(&decision.partition) else { return };
+        self.attach_log(cx, &decision)?;
+        let hosted = self.partitions.get_mut(&decision.partition)?;
         let epoch = decision.leadership.leader_epoch;
         let is_new_term = hosted.leader_epoch.is_none_or(|known| epoch > known);
         let former = std::mem::replace(&mut hosted.role, Role::Follower);
@@ -183,11 +225,12 @@ impl Process {
         cx.core.trace(|| {
             format!("{} follows {} of {} in epoch {}", self.id, leader.0, decision.partition, epoch.0)
         });
-        cx.core.checker.on_role(self.id, self.number, &decision.partition, epoch, false);
+        cx.core.checker.on_role(self.id, self.number, &decision.partition, epoch, None);
         if is_new_term || cx.core.is_mutant(Mutant::StaleLeaderAndIsr) {
-            let start = self.fetch_start(cx, &decision.partition, decision.topic_id, leader, epoch);
+            let start = self.fetch_start(cx, &decision.partition, decision.topic_id, leader, epoch)?;
             self.start_fetching(cx, start);
         }
+        Some(())
     }
 
     /// As `ReplicaManager::fetch_start`.
@@ -198,8 +241,8 @@ impl Process {
         topic_id: Option<TopicId>,
         leader: BrokerId,
         leader_epoch: LeaderEpoch,
-    ) -> FetchStart {
-        let log = cx.disk.entry(partition.clone()).or_default();
+    ) -> Option<FetchStart> {
+        let log = cx.disk.get(partition)?;
         let mut last_epoch = log.epochs.latest();
         let mut offset = match last_epoch {
             Some(_) if cx.core.scenario.truncates_on_fetch => log.end(),
@@ -208,7 +251,7 @@ impl Process {
         if cx.core.is_mutant(Mutant::TruncateToHighWatermark) {
             (offset, last_epoch) = (log.high_watermark, None);
         }
-        FetchStart { partition: partition.clone(), topic_id, leader, leader_epoch, offset, last_epoch }
+        Some(FetchStart { partition: partition.clone(), topic_id, leader, leader_epoch, offset, last_epoch })
     }
 
     fn on_stop_replica(&mut self, cx: &mut Context<'_>, request: &StopReplicaRequest) -> ControlAnswer {
@@ -218,7 +261,9 @@ impl Process {
                 let partition = TopicPartition { topic: topic.name.clone(), partition: stop.partition };
                 let announced = if stop.deleting { -2 } else { LeaderEpoch::to_wire(stop.leader_epoch) };
                 let known = self.partitions.get(&partition).and_then(|hosted| hosted.leader_epoch);
+                let is_offline = self.partitions.get(&partition).is_some_and(|hosted| hosted.is_offline);
                 let answer = match stop_replica(known, announced) {
+                    _ if is_offline => ReplicaAnswer::StorageError,
                     Err(_) => ReplicaAnswer::Failed,
                     Ok(()) => {
                         self.stop_replica(cx, &partition, stop.delete);
@@ -259,6 +304,7 @@ fn decisions(topic: &LeaderAndIsrTopic) -> impl Iterator<Item = Decision> {
             partition: TopicPartition { topic: topic.name.clone(), partition: partition.partition },
             leader: decided.leader,
             topic_id: topic.id,
+            is_new: partition.is_new,
             leadership: Leadership {
                 leader_epoch: decided.leader_epoch,
                 partition_epoch: decided.partition_epoch,

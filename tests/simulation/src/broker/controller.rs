@@ -132,6 +132,7 @@ impl Process {
             Watched::Topics => Event::TopicsChanged,
             Watched::Topic(name) => Event::PartitionsChanged(name),
             Watched::Deletions => Event::DeletionsRequested,
+            Watched::LogDirs => Event::LogDirsFailed,
         };
         self.give(cx, event);
     }
@@ -149,6 +150,7 @@ impl Process {
             self.give(cx, Event::PartitionsChanged(name));
         }
         self.give(cx, Event::DeletionsRequested);
+        self.give(cx, Event::LogDirsFailed);
     }
 
     /// Gives the machine an event and does what it says.
@@ -341,7 +343,10 @@ fn answer(reply: Reply) -> Answer {
 
 fn fill(snapshot: &mut Snapshot, part: u8, found: Snapshot) {
     match part {
-        0 => snapshot.features = found.features,
+        0 => {
+            snapshot.features = found.features;
+            snapshot.log_dir_events = found.log_dir_events;
+        }
         1 => snapshot.brokers = found.brokers,
         2 => snapshot.topics = found.topics,
         3 => snapshot.states = found.states,

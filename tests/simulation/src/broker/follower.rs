@@ -143,7 +143,7 @@ impl Process {
                     leader_epoch: state.leader_epoch,
                     fetch_offset: state.fetch_offset,
                     last_fetched_epoch: state.last_fetched_epoch,
-                    log_start_offset: Offset::ZERO,
+                    log_start_offset: cx.disk.get(name).map_or(Offset::ZERO, SimLog::start),
                 };
                 (name.clone(), wanted)
             })
@@ -276,20 +276,20 @@ impl Process {
         if asked.fetch_offset != log.end() {
             return restarted(&mut fetcher.machine, name, asked.leader_epoch, log);
         }
-        let corrupt = corrupt && !fetched.batches.is_empty();
-        let mut last_epoch = match log.append_fetched(&fetched.batches, corrupt, asked.leader_epoch) {
-            Ok(last_epoch) => last_epoch,
-            Err(AppendRefusal::Corrupt) => return fetcher.machine.delay(name, asked.leader_epoch, cx.now),
-            Err(AppendRefusal::NotAtEnd) => return fetcher.machine.drop_term(name, asked.leader_epoch),
-        };
+        let term = asked.leader_epoch;
         let before = log.high_watermark;
-        log.set_high_watermark(fetched.high_watermark);
-        cx.core.checker.on_high_watermark(self.id, name, asked.leader_epoch, before, log);
-        cx.core.checker.on_caught_up(self.id, name, log);
+        let mut last_epoch = match append_fetched(log, fetched, term, corrupt) {
+            Ok(last_epoch) => last_epoch,
+            Err(AppendRefusal::Corrupt) => return fetcher.machine.delay(name, term, cx.now),
+            Err(refusal) => {
+                cx.core.trace(|| format!("{}: {name} stops until its next term: {refusal:?}", self.id));
+                return fetcher.machine.drop_term(name, term);
+            }
+        };
+        cx.core.checker.on_high_watermark(self.id, name, term, before, log);
         if cx.core.is_mutant(Mutant::TruncateToHighWatermark) {
             last_epoch = None;
         }
-        let term = asked.leader_epoch;
         fetcher.machine.appended(name, term, log.end(), last_epoch, Some(fetched.high_watermark));
     }
 
@@ -365,7 +365,7 @@ impl Process {
         }
     }
 
-    /// As its second half. Simulated logs all start at 0: nothing is ever begun anew.
+    /// As its second half.
     fn on_starts(
         &mut self,
         cx: &mut Context<'_>,
@@ -376,15 +376,45 @@ impl Process {
         let Some(fetcher) = self.fetchers.get_mut(&leader) else { return };
         for ((name, term), (_, start)) in partitions.into_iter().zip(starts) {
             let follows = self.partitions.get(&name).is_some_and(|hosted| hosted.follows_in(term));
-            match (start, cx.disk.get(&name).filter(|_| follows)) {
+            match (start, cx.disk.get_mut(&name).filter(|_| follows)) {
                 (_, None) => fetcher.machine.drop_term(&name, term),
                 (Err(refusal), _) => {
                     fetcher.machine.refused(&name, term, refusal, cx.now);
                 }
-                (Ok(_), Some(log)) => restarted(&mut fetcher.machine, &name, term, log),
+                (Ok(start), Some(log)) => {
+                    if start > log.end() {
+                        cx.core.trace(|| format!("{} begins {name} anew at {start:?}", self.id));
+                        log.restart_at(start);
+                    }
+                    restarted(&mut fetcher.machine, &name, term, log);
+                }
             }
         }
     }
+}
+
+/// As `HostedPartition::append_as_follower`.
+fn append_fetched(
+    log: &mut SimLog,
+    fetched: &Fetched,
+    term: LeaderEpoch,
+    corrupt: bool,
+) -> Result<Option<LeaderEpoch>, AppendRefusal> {
+    if corrupt && !fetched.batches.is_empty() {
+        return Err(AppendRefusal::Corrupt);
+    }
+    let last_epoch = match (log.append_fetched(&fetched.batches, term), fetched.batches.first()) {
+        (Err(AppendRefusal::BelowEnd), Some(first)) if log.end() == log.start() => {
+            log.restart_at(first.base);
+            log.append_fetched(&fetched.batches, term)?
+        }
+        (appended, _) => appended?,
+    };
+    log.set_high_watermark(fetched.high_watermark);
+    if fetched.log_start > log.start() {
+        log.raise_start(fetched.log_start)?;
+    }
+    Ok(last_epoch)
 }
 
 /// As `Fetcher::restarted`.

@@ -1,30 +1,18 @@
-//! What a leader does for producers, consumers and followers, and with its ISR (`HostedPartition` in the product).
+//! What a leader does for followers (`HostedPartition::read` in the product).
 
-use std::collections::HashMap;
-
-use gregor_controller_machine::{
-    AlterPartitionError, AlterPartitionItem, AlterPartitionRequest, AlterPartitionTopError, TopicRef,
-};
-use gregor_model::{
-    BrokerEpoch, BrokerId, LeaderAndIsr, LeaderEpoch, LeaderRecoveryState, Offset, TopicPartition,
-};
-use gregor_replication::alter_partition::machine::{IsrChange, Outcome};
+use gregor_model::{BrokerEpoch, BrokerId, LeaderEpoch, Offset, TopicPartition};
 use gregor_replication::fetcher::machine::LeaderRefusal;
 use gregor_replication::fetcher::session::SessionRequest;
-use gregor_replication::partition::isr::{IsrAnswer, IsrProposal, IsrReaction, IsrRefusal};
+use gregor_replication::partition::isr::IsrProposal;
 use gregor_replication::partition::leader_epoch_check::{self, LeaderEpochError};
 use gregor_replication::partition::progress::FollowerPosition;
 use gregor_replication::{EpochEnd, FetchPartition, PartitionSummary, SessionPartition};
 
-use super::partition::{Leading, Others, Wait};
-use super::{Context, InFlight, Process, Role};
+use super::partition::Others;
+use super::{Context, Process};
 use crate::core::Timer;
 use crate::log::SimLog;
-use crate::message::{Answer, Consumed, Correlation, FetchAnswer, Fetched, Node, Produced, Request};
-use crate::mutants::Mutant;
-
-/// How long a produce request waits, in milliseconds.
-const PRODUCE_TIMEOUT_MS: i64 = 10_000;
+use crate::message::{Answer, Correlation, FetchAnswer, Fetched, Node};
 
 /// NOT_LEADER_OR_FOLLOWER, UNKNOWN_LEADER_EPOCH and the like: the follower only backs off.
 const NOT_NOW: LeaderRefusal = LeaderRefusal::Other(6);
@@ -52,97 +40,6 @@ impl Process {
         }
     }
 
-    /// Raises the high watermark as far as the leader's rules allow; lets go those who wait for it.
-    pub(super) fn advance(&mut self, cx: &mut Context<'_>, partition: &TopicPartition) {
-        let Some(hosted) = self.partitions.get_mut(partition) else { return };
-        let Some(epoch) = hosted.leader_epoch else { return };
-        let (Some(leading), Some(log)) = (hosted.leading_mut(), cx.disk.get_mut(partition)) else { return };
-        let others = Others { clocks: &self.clocks, live: &self.metadata.live, now: cx.now };
-        let min_isr = cx.core.scenario.min_insync_replicas;
-        let lag_ms = cx.core.scenario.lag_max_ms;
-        let candidate = match cx.core.mutant {
-            Some(Mutant::IsrNotFrozen | Mutant::HighWatermarkPastJoining) => {
-                let frozen = !cx.core.is_mutant(Mutant::IsrNotFrozen);
-                mutated_high_watermark(leading, log.end(), min_isr, frozen)
-            }
-            _ => leading.state.high_watermark(log.end(), min_isr, lag_ms, &others),
-        };
-        let before = log.high_watermark;
-        if !candidate.is_some_and(|candidate| log.raise_high_watermark(candidate)) {
-            return;
-        }
-        let high_watermark = log.high_watermark;
-        cx.core.checker.on_high_watermark(self.id, partition, epoch, before, log);
-        let reached = leading.state.has_min_isr_after_append(min_isr);
-        let (done, waits): (Vec<Wait>, Vec<Wait>) =
-            leading.waits.drain(..).partition(|wait| wait.until <= high_watermark);
-        leading.waits = waits;
-        for wait in done {
-            let produced = if reached { Produced::At(wait.base, epoch) } else { Produced::Failed };
-            cx.core.answer(Node::Broker(self.id), wait.from, wait.correlation, Answer::Produced(produced));
-        }
-    }
-
-    /// The role is over: whoever waits is told.
-    pub(super) fn release_role(&self, cx: &mut Context<'_>, role: Role) {
-        if let Role::Leader(leading) = role {
-            self.release(cx, leading.waits);
-        }
-    }
-
-    pub(super) fn release(&self, cx: &mut Context<'_>, waits: Vec<Wait>) {
-        for wait in waits {
-            let answer = Answer::Produced(Produced::Failed);
-            cx.core.answer(Node::Broker(self.id), wait.from, wait.correlation, answer);
-        }
-    }
-
-    /// Produce with acks=all (`HostedPartition::append_as_leader`).
-    pub(super) fn on_produce(
-        &mut self,
-        cx: &mut Context<'_>,
-        from: Node,
-        correlation: Correlation,
-        partition: &TopicPartition,
-        (count, payload): (i64, u64),
-    ) {
-        let min_isr = cx.core.scenario.min_insync_replicas;
-        let leading = self.partitions.get_mut(partition).and_then(|hosted| hosted.leading_mut());
-        let log = cx.disk.get_mut(partition);
-        let (Some(leading), Some(log)) = (leading.filter(|l| l.state.has_min_isr(min_isr)), log) else {
-            let answer = Answer::Produced(Produced::Failed);
-            return cx.core.answer(Node::Broker(self.id), from, correlation, answer);
-        };
-        let base = log.append(leading.state.leader_epoch(), count, payload);
-        leading.waits.push(Wait { until: base + count, base, from, correlation });
-        self.advance(cx, partition);
-        self.wake_fetches(cx, partition);
-        cx.timer(self.id, self.number, PRODUCE_TIMEOUT_MS, Timer::ProduceWait(correlation));
-    }
-
-    /// A produce request waited for too long.
-    pub(super) fn give_up_produce(&mut self, cx: &mut Context<'_>, correlation: Correlation) {
-        let mut gone = Vec::new();
-        for leading in self.partitions.values_mut().filter_map(|hosted| hosted.leading_mut()) {
-            gone.extend(leading.waits.extract_if(.., |wait| wait.correlation == correlation));
-        }
-        self.release(cx, gone);
-    }
-
-    /// Fetch of a consumer, below the high watermark.
-    pub(super) fn consume(
-        &self,
-        cx: &Context<'_>,
-        partition: &TopicPartition,
-        offset: Offset,
-    ) -> Option<Consumed> {
-        let hosted = self.partitions.get(partition)?;
-        hosted.leading()?;
-        let (log, epoch) = (cx.disk.get(partition)?, hosted.leader_epoch?);
-        let batches = log.read(offset, log.high_watermark, 50);
-        Some(Consumed { batches, out_of_range: offset > log.end(), epoch })
-    }
-
     /// OffsetForLeaderEpoch.
     pub(super) fn epoch_ends(
         &self,
@@ -168,7 +65,7 @@ impl Process {
         let offset = |partition: &TopicPartition, term: LeaderEpoch| {
             self.check_epoch(partition, Some(term))?;
             let log = cx.disk.get(partition).ok_or(NOT_NOW)?;
-            Ok(if latest { log.end() } else { Offset::ZERO })
+            Ok(if latest { log.end() } else { log.start() })
         };
         partitions.iter().map(|(partition, term)| (partition.clone(), offset(partition, *term))).collect()
     }
@@ -305,127 +202,6 @@ impl Process {
                 .collect(),
         }
     }
-
-    /// As `HostedPartition::submit_isr_change`.
-    fn submit_isr_change(&mut self, cx: &mut Context<'_>, partition: &TopicPartition, proposal: IsrProposal) {
-        cx.core.trace(|| {
-            let (isr, version) = (&proposal.isr, proposal.partition_epoch.0);
-            format!("{} proposes ISR {isr:?} of {partition} at version {version}", self.id)
-        });
-        let Some(leading) = self.partitions.get_mut(partition).and_then(|hosted| hosted.leading_mut()) else {
-            return;
-        };
-        leading.assumed = Some(proposal.isr.clone());
-        let topic_id = cx.disk.get(partition).and_then(|log| log.topic_id);
-        let change = IsrChange { partition: partition.clone(), topic_id, proposal: proposal.clone() };
-        if self.isr_changes.submit(change).is_err() {
-            leading.state.on_isr_answer(&proposal, Err(IsrRefusal::NotAttempted));
-        }
-        if cx.core.is_mutant(Mutant::IsrNotFrozen) {
-            self.advance(cx, partition);
-        }
-        self.send_isr_changes(cx);
-    }
-
-    /// Drops lagging replicas from the ISRs: asks the controller to.
-    pub(super) fn shrink_isrs(&mut self, cx: &mut Context<'_>) {
-        let others = Others { clocks: &self.clocks, live: &self.metadata.live, now: cx.now };
-        let mut proposals = Vec::new();
-        for (partition, hosted) in &mut self.partitions {
-            let (Some(leading), Some(log)) = (hosted.leading_mut(), cx.disk.get(partition)) else { continue };
-            let lag_ms = cx.core.scenario.lag_max_ms;
-            if let Some(proposal) = leading.state.propose_shrink(log.end(), lag_ms, &others) {
-                proposals.push((partition.clone(), proposal));
-            }
-        }
-        for (partition, proposal) in proposals {
-            self.submit_isr_change(cx, &partition, proposal);
-        }
-    }
-
-    /// Sends what waits, if nothing is on its way.
-    pub(super) fn send_isr_changes(&mut self, cx: &mut Context<'_>) {
-        let sent = self.isr_changes.next_request(cx.now);
-        if sent.is_empty() {
-            return;
-        }
-        let (Some(controller), Some(broker_epoch)) = (self.metadata.controller, self.epoch) else {
-            return self.alter_partition_failed(cx, &sent);
-        };
-        let item = |change: &IsrChange| AlterPartitionItem {
-            topic: match change.topic_id {
-                Some(id) => TopicRef::Id(Some(id)),
-                None => TopicRef::Name(change.partition.topic.clone()),
-            },
-            partition: change.partition.partition,
-            leader_epoch: change.proposal.leader_epoch,
-            isr: change.proposal.isr.clone(),
-            recovery: LeaderRecoveryState::Recovered,
-            partition_epoch: change.proposal.partition_epoch,
-        };
-        let partitions = sent.iter().map(item).collect();
-        let request = AlterPartitionRequest { broker: self.id, broker_epoch, partitions };
-        let to = Node::Broker(controller);
-        let correlation = cx.core.request(Node::Broker(self.id), to, Request::AlterPartition(request));
-        self.expect(cx, correlation, InFlight::AlterPartition(sent));
-    }
-
-    fn alter_partition_failed(&mut self, cx: &mut Context<'_>, sent: &[IsrChange]) {
-        self.isr_changes.on_outcome(sent, Outcome::Failed, cx.now);
-        cx.timer(self.id, self.number, 100, Timer::AlterPartition);
-    }
-
-    /// The controller answered an AlterPartition, or did not.
-    pub(super) fn on_alter_partition(
-        &mut self,
-        cx: &mut Context<'_>,
-        sent: &[IsrChange],
-        answer: Option<Answer>,
-    ) {
-        let Some(Answer::AlterPartition(Ok(results))) = answer else {
-            if let Some(Answer::AlterPartition(Err(error))) = &answer {
-                cx.core.trace(|| format!("{}: AlterPartition refused: {error}", self.id));
-                debug_assert!(matches!(
-                    error,
-                    AlterPartitionTopError::NotController
-                        | AlterPartitionTopError::StaleBrokerEpoch
-                        | AlterPartitionTopError::Failed
-                ));
-            }
-            return self.alter_partition_failed(cx, sent);
-        };
-        if results.iter().any(|result| matches!(result, Err(AlterPartitionError::NotController))) {
-            return self.alter_partition_failed(cx, sent);
-        }
-        let answers: HashMap<TopicPartition, IsrAnswer> = sent
-            .iter()
-            .zip(results)
-            .map(|(change, result)| (change.partition.clone(), isr_answer(result)))
-            .collect();
-        let delivered = self.isr_changes.on_outcome(sent, Outcome::Answered(answers), cx.now);
-        for (change, answer) in delivered {
-            self.on_isr_answer(cx, &change, answer);
-        }
-        self.send_isr_changes(cx);
-    }
-
-    fn on_isr_answer(&mut self, cx: &mut Context<'_>, change: &IsrChange, answer: IsrAnswer) {
-        let partition = &change.partition;
-        let Some(leading) = self.partitions.get_mut(partition).and_then(|hosted| hosted.leading_mut()) else {
-            return;
-        };
-        let reaction = leading.state.on_isr_answer(&change.proposal, answer);
-        cx.core.trace(|| format!("{}: ISR of {partition}: {reaction:?}", self.id));
-        match reaction {
-            IsrReaction::Committed => {
-                leading.assumed = None;
-                self.advance(cx, partition);
-            }
-            IsrReaction::Reverted => leading.assumed = None,
-            IsrReaction::Resubmit(proposal) => self.submit_isr_change(cx, partition, proposal),
-            IsrReaction::AwaitLeaderAndIsr | IsrReaction::Stale => {}
-        }
-    }
 }
 
 /// What reading one partition for a follower came to.
@@ -465,15 +241,20 @@ fn read(
     if let Some(epoch) = wanted.last_fetched_epoch
         && let Some(diverging) = divergence(log, epoch, wanted.fetch_offset)?
     {
-        let fetched =
-            Fetched { batches: Vec::new(), high_watermark: log.high_watermark, diverging: Some(diverging) };
+        let fetched = Fetched {
+            batches: Vec::new(),
+            high_watermark: log.high_watermark,
+            log_start: log.start(),
+            diverging: Some(diverging),
+        };
         return Ok(Read { fetched, proposal: None, moved: false });
     }
-    if wanted.fetch_offset > log.end() {
+    if wanted.fetch_offset < log.start() || wanted.fetch_offset > log.end() {
         return Err(LeaderRefusal::OffsetOutOfRange);
     }
     let batches = log.read(wanted.fetch_offset, log.end(), cx.core.scenario.fetch_batches_max);
-    let fetched = Fetched { batches, high_watermark: log.high_watermark, diverging: None };
+    let (high_watermark, log_start) = (log.high_watermark, log.start());
+    let fetched = Fetched { batches, high_watermark, log_start, diverging: None };
     let others = Others { clocks, live, now: cx.now };
     let position = FollowerPosition {
         fetch_offset: wanted.fetch_offset,
@@ -482,6 +263,7 @@ fn read(
     };
     let noted = leading.state.on_follower_fetch(follower, position, log.end(), &others);
     let Ok(moved) = noted else { return Ok(Read { fetched, proposal: None, moved: false }) };
+    cx.core.checker.on_follower_noted(name, follower, wanted.fetch_offset);
     let proposal = leading.state.propose_expand(follower, log.high_watermark, &others);
     Ok(Read { fetched, proposal, moved })
 }
@@ -493,6 +275,9 @@ fn divergence(
     fetch_offset: Offset,
 ) -> Result<Option<EpochEnd>, LeaderRefusal> {
     let (found, end) = log.epochs.end_offset_for(epoch, log.end()).ok_or(LeaderRefusal::OffsetOutOfRange)?;
+    if fetch_offset < log.start() {
+        return Err(LeaderRefusal::OffsetOutOfRange);
+    }
     let diverges = found < epoch || end < fetch_offset;
     Ok(diverges.then_some(EpochEnd { epoch: Some(found), end_offset: Some(end) }))
 }
@@ -504,33 +289,8 @@ fn summary(result: Result<&Fetched, &LeaderRefusal>) -> PartitionSummary {
             is_error: false,
             is_news: fetched.diverging.is_some(),
             high_watermark: Some(fetched.high_watermark),
-            log_start_offset: Some(Offset::ZERO),
+            log_start_offset: Some(fetched.log_start),
         },
         Err(_) => PartitionSummary { is_error: true, ..PartitionSummary::default() },
     }
-}
-
-/// As `alter_partition::message` reads the wire's codes.
-fn isr_answer(result: Result<LeaderAndIsr, AlterPartitionError>) -> IsrAnswer {
-    result.map_err(|error| match error {
-        AlterPartitionError::UnknownTopicId => IsrRefusal::UnknownTopicId,
-        AlterPartitionError::UnknownTopicOrPartition => IsrRefusal::UnknownTopicOrPartition,
-        AlterPartitionError::FencedLeaderEpoch => IsrRefusal::FencedLeaderEpoch,
-        AlterPartitionError::InvalidUpdateVersion => IsrRefusal::InvalidUpdateVersion,
-        AlterPartitionError::InvalidRequest => IsrRefusal::InvalidRequest,
-        AlterPartitionError::IneligibleReplica => IsrRefusal::IneligibleReplica,
-        AlterPartitionError::NotController => IsrRefusal::Other(41),
-        AlterPartitionError::Failed => IsrRefusal::Other(-1),
-    })
-}
-
-/// The high watermark as the two mutants take it: of the ISR that was proposed, or (`frozen`) of the confirmed one alone.
-fn mutated_high_watermark(leading: &Leading, end: Offset, min_isr: usize, frozen: bool) -> Option<Offset> {
-    let state = &leading.state;
-    if !state.has_min_isr(min_isr) {
-        return None;
-    }
-    let members = leading.assumed.as_deref().filter(|_| !frozen).unwrap_or(state.isr().members());
-    let followers = state.followers().filter(|(id, _)| members.contains(id));
-    followers.map(|(_, progress)| progress.log_end_offset()).try_fold(end, |low, next| Some(low.min(next?)))
 }

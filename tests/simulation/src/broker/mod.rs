@@ -7,9 +7,11 @@
 mod control;
 mod controller;
 mod follower;
+mod isr;
 mod leader;
 mod metadata;
 mod partition;
+mod produce;
 mod session;
 
 use std::collections::BTreeMap;
@@ -24,7 +26,7 @@ use gregor_replication::alter_partition::machine::{AlterPartitionMachine, IsrCha
 use gregor_replication::{FetchSessionCache, FollowerClocks};
 
 use crate::core::{Core, Event, Timer};
-use crate::log::SimLog;
+use crate::log::Disk;
 use crate::message::{Answer, Correlation, Message, Node, Request};
 use crate::zookeeper::{ZkAnswer, ZkRequest};
 
@@ -34,9 +36,6 @@ use leader::WaitingFetch;
 use metadata::Metadata;
 pub use partition::{Partition, Role};
 use session::{Heard, SessionClient, Tag};
-
-/// The logs of one broker.
-pub type Disk = BTreeMap<TopicPartition, SimLog>;
 
 /// What a process acts on.
 pub struct Context<'a> {
@@ -86,6 +85,8 @@ pub struct Process {
     waiting_fetches: BTreeMap<Correlation, WaitingFetch>,
     /// The disk stands still: what came meanwhile, and since when a follower waits.
     stalled: Option<Vec<Held>>,
+    /// Until then every use of the disk takes its time.
+    slow_until: i64,
     /// Asked to be let go so many times; done when that is known.
     shutdown: Option<u32>,
     /// May be stopped now.
@@ -108,8 +109,8 @@ pub struct Broker {
 
 impl Broker {
     /// A broker that was never started.
-    pub fn new(id: BrokerId) -> Broker {
-        Broker { id, disk: Disk::new(), process: None, clock_ms: 0, paused: None, processes: 0 }
+    pub fn new(id: BrokerId, log_dirs: usize) -> Broker {
+        Broker { id, disk: Disk::new(log_dirs), process: None, clock_ms: 0, paused: None, processes: 0 }
     }
 
     /// Whether it neither runs nor stands still.
@@ -129,12 +130,12 @@ impl Broker {
 
     /// Starts the process on what the disk holds.
     pub fn start(&mut self, core: &mut Core) {
-        if self.process.is_some() {
+        if self.process.is_some() || self.disk.is_gone() {
             return;
         }
         core.trace(|| format!("{} starts", self.id));
         self.processes += 1;
-        self.disk.values_mut().for_each(SimLog::recover);
+        self.disk.readable().for_each(|(_, log)| log.recover());
         let seed = core.random.bits();
         let mut process = Process {
             id: self.id,
@@ -153,6 +154,7 @@ impl Broker {
             in_flight: BTreeMap::new(),
             waiting_fetches: BTreeMap::new(),
             stalled: None,
+            slow_until: 0,
             shutdown: None,
             released: false,
         };
@@ -172,9 +174,9 @@ impl Broker {
 
     /// A clean end: everything is synced, the checkpoints are written.
     pub fn stop(&mut self, core: &Core) {
-        for log in self.disk.values_mut() {
+        for (_, log) in self.disk.readable() {
             log.sync();
-            log.checkpointed = log.high_watermark;
+            log.checkpoint();
         }
         self.kill(core);
     }
@@ -200,6 +202,39 @@ impl Broker {
         {
             process.stalled = Some(Vec::new());
             core.after(for_ms, Event::Timer(self.id, process.number, Timer::DiskWorks));
+        }
+    }
+
+    /// Until then every use of the disk takes its time.
+    pub fn slow_disk(&mut self, until: i64) {
+        if let Some(process) = &mut self.process {
+            process.slow_until = until;
+        }
+    }
+
+    /// The disk is as quick as it was.
+    pub fn quicken_disk(&mut self) {
+        self.slow_disk(0);
+    }
+
+    /// A log directory fails; with the last one the broker ends.
+    pub fn fail_dir(&mut self, core: &mut Core, dir: usize) {
+        let partitions = self.disk.fail(dir);
+        if self.disk.is_gone() {
+            return self.kill(core);
+        }
+        let Some(process) = &self.process else { return };
+        if !partitions.is_empty() {
+            core.after(0, Event::Timer(self.id, process.number, Timer::DirFailed(dir)));
+        }
+    }
+
+    /// Failed directories are repaired, with what they hold; the broker starts anew.
+    pub fn repair_dirs(&mut self, core: &mut Core) {
+        if self.disk.has_failed() {
+            self.kill(core);
+            self.disk.repair();
+            self.start(core);
         }
     }
 
@@ -259,6 +294,11 @@ impl Process {
             };
             stalled.push((from, message, since));
             return;
+        }
+        if cx.core.now < self.slow_until && needs_disk(&message) {
+            self.stalled = Some(Vec::new());
+            let takes_ms = cx.core.random.between(5, 300);
+            cx.timer(self.id, self.number, takes_ms, Timer::DiskWorks);
         }
         match message {
             Message::Request(correlation, request) => self.serve(cx, from, correlation, request),
@@ -347,8 +387,12 @@ impl Process {
                 let answer = Answer::Offsets(self.offsets(cx, latest, &partitions));
                 cx.core.answer(Node::Broker(self.id), from, correlation, answer);
             }
-            Request::Produce(partition, count, payload) => {
-                self.on_produce(cx, from, correlation, &partition, (count, payload));
+            Request::Produce(partition, payload) => {
+                self.on_produce(cx, from, correlation, &partition, payload);
+            }
+            Request::DeleteRecords(partition, offset) => {
+                self.delete_records(cx, &partition, offset);
+                cx.core.answer(Node::Broker(self.id), from, correlation, Answer::Administered);
             }
             Request::Consume(partition, offset) => {
                 let answer = Answer::Consumed(self.consume(cx, &partition, offset));
@@ -395,9 +439,7 @@ impl Process {
             }
             Timer::Checkpoint => {
                 if self.announced && self.stalled.is_none() {
-                    for log in cx.disk.values_mut() {
-                        log.checkpointed = log.high_watermark;
-                    }
+                    cx.disk.readable().for_each(|(_, log)| log.checkpoint());
                 }
                 cx.timer(self.id, self.number, 5_000, timer);
             }
@@ -410,6 +452,7 @@ impl Process {
             Timer::Controller(number) => self.on_controller_timer(cx, number),
             Timer::Register => self.register(cx),
             Timer::DiskWorks => self.disk_works(cx),
+            Timer::DirFailed(dir) => self.on_dir_failed(cx, dir),
             Timer::ControlledShutdown => self.ask_to_be_released(cx),
         }
     }
@@ -421,6 +464,17 @@ impl Process {
                 self.clocks.end_service(follower, since, cx.now);
             }
         }
+    }
+
+    /// As `ReplicaManager::handle_log_dir_failure`; then the controller is told.
+    fn on_dir_failed(&mut self, cx: &mut Context<'_>, dir: usize) {
+        let is_there = |name: &&TopicPartition| cx.disk.peek(name).is_some_and(|log| log.dir == dir);
+        let lost: Vec<TopicPartition> = self.partitions.keys().filter(is_there).cloned().collect();
+        cx.core.trace(|| format!("{} takes offline: {lost:?}", self.id));
+        for partition in lost {
+            self.take_offline(cx, &partition);
+        }
+        self.session.submit(cx.core, self.id, Tag::None, ZkRequest::NotifyLogDirFailure(self.id));
     }
 
     fn ask_to_be_released(&mut self, cx: &mut Context<'_>) {

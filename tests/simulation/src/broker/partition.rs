@@ -57,6 +57,8 @@ pub struct Partition {
     pub partition_epoch: Option<PartitionEpoch>,
     /// A log is there.
     pub has_log: bool,
+    /// Its log directory failed.
+    pub is_offline: bool,
 }
 
 impl Partition {

@@ -1,29 +1,36 @@
 //! No record that was acknowledged with acks=all is lost while a member of the ISR survives with its disk and elections are clean.
 //!
 //! Checked in its strong form, by which the promise is kept: at any time each member of the ISR in ZooKeeper has every
-//! acknowledged record, at its offset. So whoever is elected has them all.
+//! acknowledged record, at its offset, unless it was deleted since. So whoever is elected has them all.
 
 use gregor_model::{BrokerId, LeaderEpoch, Offset, TopicPartition};
 
 use super::Checker;
-use crate::broker::Disk;
-use crate::log::{Batch, SimLog};
+use crate::log::{Disk, Payload, SimLog};
 use crate::zookeeper::StateChange;
 
 const NAME: &str = "acknowledged records survive";
 
+/// Whether that very batch is in a log.
+fn holds(log: Option<&SimLog>, offset: Offset, payload: Payload) -> bool {
+    log.and_then(|log| log.batch_at(offset)).is_some_and(|b| b.base == offset && b.payload == payload)
+}
+
 /// Which acknowledged batch is not there.
-fn first_missing<'a>(
+pub(super) fn first_missing<'a>(
     log: Option<&SimLog>,
-    acknowledged: impl Iterator<Item = (&'a Offset, &'a (i64, u64))>,
+    acknowledged: impl Iterator<Item = (&'a Offset, &'a Payload)>,
 ) -> Option<Offset> {
-    let has = |offset: Offset, payload: u64| {
-        log.and_then(|log| log.batch_at(offset)).is_some_and(|b| b.base == offset && b.payload == payload)
-    };
-    acknowledged
-        .into_iter()
-        .find(|(offset, (_, payload))| !has(**offset, *payload))
-        .map(|(offset, _)| *offset)
+    acknowledged.into_iter().find(|(offset, payload)| !holds(log, **offset, **payload)).map(|(at, _)| *at)
+}
+
+/// A broker's log, even if its directory cannot be read just now.
+pub(super) fn log_of<'a>(
+    disks: &'a [(BrokerId, &Disk)],
+    broker: BrokerId,
+    partition: &TopicPartition,
+) -> Option<&'a SimLog> {
+    disks.iter().find(|(id, _)| *id == broker).and_then(|(_, disk)| disk.peek(partition))
 }
 
 impl Checker {
@@ -32,25 +39,25 @@ impl Checker {
         &mut self,
         partition: &TopicPartition,
         (base, epoch): (Offset, LeaderEpoch),
-        (count, payload): (i64, u64),
+        payload: Payload,
         disks: &[(BrokerId, &Disk)],
     ) {
         let Some(known) = self.partitions.get_mut(partition) else { return };
         if epoch < known.absolved_before || known.forked || self.deleted.contains(&partition.topic) {
             return;
         }
-        self.acknowledged += u64::try_from(count).unwrap_or(0);
-        if let Some((_, other)) = known.acknowledged.insert(base, (count, payload))
+        self.acknowledged += u64::try_from(payload.count).unwrap_or(0);
+        if base < known.deleted_below {
+            return;
+        }
+        if let Some(other) = known.acknowledged.insert(base, payload)
             && other != payload
         {
             self.violated(NAME, || format!("two batches of {partition} were acknowledged at {base:?}"));
             return;
         }
         let isr = known.isr.iter().filter(|member| !known.tainted.contains_key(member));
-        let lacking = isr.copied().find(|member| {
-            let log = disks.iter().find(|(id, _)| id == member).and_then(|(_, disk)| disk.get(partition));
-            log.and_then(|log| log.batch_at(base)).is_none_or(|batch| batch.payload != payload)
-        });
+        let lacking = isr.copied().find(|member| !holds(log_of(disks, *member, partition), base, payload));
         if let Some(member) = lacking {
             self.violated(NAME, || {
                 format!(
@@ -58,6 +65,17 @@ impl Checker {
                     epoch.0, member.0
                 )
             });
+        }
+    }
+
+    /// A leader deleted what is below `below` for good.
+    pub fn on_records_deleted(&mut self, partition: &TopicPartition, below: Offset) {
+        let Some(known) = self.partitions.get_mut(partition) else { return };
+        if below > known.deleted_below {
+            known.deleted_below = below;
+            known.acknowledged = known.acknowledged.split_off(&below);
+            known.committed = known.committed.split_off(&below);
+            known.sequences.retain(|_, offset| *offset >= below);
         }
     }
 
@@ -72,14 +90,11 @@ impl Checker {
         if known.forked || self.deleted.contains(&partition.topic) {
             return;
         }
-        let mut found = None;
-        for member in known.isr.iter().filter(|member| !known.tainted.contains_key(member)) {
-            let log = disks.iter().find(|(id, _)| id == member).and_then(|(_, disk)| disk.get(partition));
-            if let Some(offset) = first_missing(log, known.acknowledged.iter()) {
-                found = Some((*member, offset));
-                break;
-            }
-        }
+        let found =
+            known.isr.iter().filter(|member| !known.tainted.contains_key(member)).find_map(|member| {
+                let missing = first_missing(log_of(disks, *member, partition), known.acknowledged.iter());
+                missing.map(|offset| (*member, offset))
+            });
         if let Some((member, offset)) = found {
             self.violated(NAME, || {
                 format!(
@@ -88,26 +103,6 @@ impl Checker {
                 )
             });
         }
-    }
-
-    /// One that joins the ISR and has everything again is like any other. (One that never left it may be taken, by its leader,
-    /// to have what its disk lost.)
-    pub(super) fn clear_taints(
-        &mut self,
-        partition: &TopicPartition,
-        joined: &[BrokerId],
-        disks: &[(BrokerId, &Disk)],
-    ) {
-        let Some(known) = self.partitions.get_mut(partition) else { return };
-        let (acknowledged, committed) = (&known.acknowledged, &known.committed);
-        known.tainted.retain(|broker, _| {
-            let log = disks.iter().find(|(id, _)| id == broker).and_then(|(_, disk)| disk.get(partition));
-            // An acknowledgement may still be on its way: what is committed counts.
-            let has = |batch: &Batch| log.and_then(|log| log.batch_at(batch.base)) == Some(batch);
-            !joined.contains(broker)
-                || first_missing(log, acknowledged.iter()).is_some()
-                || !committed.values().all(has)
-        });
     }
 
     /// A leader was elected. If Kafka promises nothing any more, what it lacks is forgotten.
@@ -125,24 +120,35 @@ impl Checker {
             });
             return;
         }
-        let Some(known) = self.partitions.get_mut(partition) else { return };
+        let Some(known) = self.partitions.get(partition) else { return };
         if was_in_isr && !known.tainted.contains_key(&leader) {
             return;
         }
-        let log = disks.iter().find(|(id, _)| *id == leader).and_then(|(_, disk)| disk.get(partition));
-        let differs = known
-            .committed
-            .values()
-            .find(|batch| !log.and_then(|log| log.batch_at(batch.base)).is_some_and(|found| found == *batch));
+        if let Some(after) = &change.after {
+            let epoch = after.leader_and_isr.leader_epoch;
+            self.absolve(partition, epoch, log_of(disks, leader, partition), !was_in_isr);
+        }
+    }
+
+    /// What the log of the leader of `epoch` lacks is forgotten; so is what happens in earlier terms, `always` or if it lacks anything.
+    pub(super) fn absolve(
+        &mut self,
+        partition: &TopicPartition,
+        epoch: LeaderEpoch,
+        log: Option<&SimLog>,
+        always: bool,
+    ) {
+        let Some(known) = self.partitions.get_mut(partition) else { return };
+        let has = |batch: &crate::log::Batch| log.and_then(|log| log.batch_at(batch.base)) == Some(batch);
+        let differs = known.committed.values().find(|batch| !has(batch)).map(|batch| batch.base);
         let missing = first_missing(log, known.acknowledged.iter());
-        let lost = [differs.map(|batch| batch.base), missing].into_iter().flatten().min();
-        let Some(lost) = lost.or((!was_in_isr).then_some(Offset(i64::MAX))) else { return };
-        self.absolutions += 1;
+        let lost = [differs, missing].into_iter().flatten().min();
+        let Some(lost) = lost.or(always.then_some(Offset(i64::MAX))) else { return };
         known.acknowledged.split_off(&lost);
         known.committed.split_off(&lost);
-        if let Some(after) = &change.after {
-            known.absolved_before = after.leader_and_isr.leader_epoch;
-        }
+        known.sequences.retain(|_, offset| *offset < lost);
+        known.absolved_before = epoch;
+        self.absolutions += 1;
     }
 
     /// At the end: every replica has all that was acknowledged.

@@ -21,6 +21,23 @@ impl Known {
 }
 
 impl Checker {
+    /// Notes that a batch is committed. `conflict` words what it is when another one is there.
+    pub(super) fn commit(
+        &mut self,
+        partition: &TopicPartition,
+        batch: Batch,
+        conflict: impl FnOnce(Batch) -> String,
+    ) {
+        if !self.is_kept(partition, batch.base) {
+            return;
+        }
+        let Some(known) = self.partitions.get_mut(partition) else { return };
+        match known.commit(batch) {
+            Some(other) => self.violated("committed prefixes are equal", || conflict(other)),
+            None => self.check_placement(partition, &batch),
+        }
+    }
+
     /// A replica's high watermark moved, from `before` to where it is in `log`, in that term.
     pub fn on_high_watermark(
         &mut self,
@@ -37,14 +54,12 @@ impl Checker {
         if known.forked || epoch < known.absolved_before {
             return;
         }
-        let moved = log.read(before, log.high_watermark, usize::MAX);
-        let conflict = moved.into_iter().find_map(|batch| known.commit(batch).map(|other| (batch, other)));
-        if let Some((batch, other)) = conflict {
-            self.violated("committed prefixes are equal", || {
-                format!(
-                    "{} has {batch:?} of {partition} below its high watermark, others {other:?}",
-                    broker.0
-                )
+        let from = before.max(known.deleted_below);
+        for batch in log.read(from, log.high_watermark, usize::MAX) {
+            self.commit(partition, batch, |other| {
+                let who = broker.0;
+                let others = format!("others {other:?}");
+                format!("{who} has {batch:?} of {partition} below its high watermark, {others}")
             });
         }
     }

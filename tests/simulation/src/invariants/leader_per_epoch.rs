@@ -3,16 +3,17 @@
 use gregor_model::{BrokerId, LeaderEpoch, TopicPartition};
 
 use super::Checker;
+use crate::log::SimLog;
 
 impl Checker {
-    /// A broker's process became leader or follower.
+    /// A broker's process became leader, on that log, or follower.
     pub fn on_role(
         &mut self,
         broker: BrokerId,
         process: u64,
         partition: &TopicPartition,
         epoch: LeaderEpoch,
-        leads: bool,
+        leads: Option<&SimLog>,
     ) {
         let term = self.terms.entry((broker, process, partition.clone())).or_insert(epoch);
         if *term > epoch {
@@ -23,19 +24,19 @@ impl Checker {
             return;
         }
         *term = epoch;
-        if !leads {
-            return;
-        }
+        let Some(log) = leads else { return };
         let known = self.partitions.entry(partition.clone()).or_default();
         let leads_again = known.leaders.contains_key(&epoch);
-        if !leads_again && known.absolved_before == epoch {
-            known.tainted.remove(&broker);
-        } else if known.tainted.contains_key(&broker) && !known.forked {
-            known.forked = true;
-            self.forks += 1;
+        let other = *known.leaders.entry(epoch).or_insert(broker);
+        if known.tainted.contains_key(&broker) && !known.forked {
+            if leads_again {
+                known.forked = true;
+                self.forks += 1;
+            } else {
+                known.tainted.remove(&broker);
+                self.absolve(partition, epoch, Some(log), false);
+            }
         }
-        let leaders = &mut known.leaders;
-        let other = *leaders.entry(epoch).or_insert(broker);
         if other != broker {
             self.violated("one leader per leader epoch", || {
                 format!("{} and {} both lead {partition} in epoch {}", other.0, broker.0, epoch.0)

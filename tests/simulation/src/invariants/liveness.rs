@@ -1,9 +1,10 @@
 //! Once faults have stopped the cluster becomes whole: a controller, a leader and a full ISR for every partition, equal logs.
 
-use gregor_model::{BrokerId, TopicPartition};
+use gregor_model::{BrokerId, Offset, TopicPartition};
 
 use super::Checker;
 use crate::broker::{Broker, Role};
+use crate::log::SimLog;
 use crate::zookeeper::Store;
 
 /// What is not as it should be.
@@ -63,6 +64,17 @@ fn ailing_partition(
     let unequal = brokers
         .iter()
         .filter(|broker| replicas.contains(&broker.id))
-        .find(|broker| broker.disk.get(partition).is_none_or(|other| other.batches() != log.batches()));
+        .find(|broker| broker.disk.get(partition).is_none_or(|other| !are_equal(log, other)));
     unequal.map(|broker| format!("the log of {} is not its leader's", broker.id.0))
+}
+
+/// Whether two logs are the same from where both start.
+fn are_equal(a: &SimLog, b: &SimLog) -> bool {
+    let from = a.start().max(b.start());
+    let kept = |log: &SimLog| {
+        let mut batches = log.read(from, Offset(i64::MAX), usize::MAX);
+        batches.retain(|batch| batch.base >= from);
+        batches
+    };
+    a.end() == b.end() && kept(a) == kept(b)
 }

@@ -1,15 +1,17 @@
 //! What must hold, one file each. The checker sees everything at once, as no part of a cluster can.
 //!
-//! Two things absolve a loss, as Kafka's promise ends there: an unclean election where those are allowed, and the election of a
-//! replica whose disk lost records while it was, or was about to be, in the ISR and which has not had them again since (*tainted*;
-//! ZooKeeper mode lacks what KIP-903 and KIP-966 do about that). Worse, a leader whose
-//! disk lost records and that is back before any controller noticed leads on in the same leader epoch, and its followers
-//! cannot tell its first life from its second: such a partition is *forked*, and nothing is asked of it any more.
+//! Two things absolve a loss, as Kafka's promise ends there: an unclean election where those are allowed, and the leadership of a
+//! replica whose disk lost records that it is still believed to have (*tainted*; ZooKeeper mode lacks what KIP-903 and KIP-966 do
+//! about that). Worse, a leader whose disk lost records and that is back before any controller noticed leads on in the
+//! same leader epoch, and its followers cannot tell its first life from its second: such a partition is *forked*, and nothing is
+//! asked of it any more. Most lives have no disk that loses anything, and nothing to be forgiven.
 
 mod acknowledged_records;
 mod committed_prefix;
 mod controller_fencing;
+mod disk_loss;
 mod high_watermark;
+mod idempotence;
 mod leader_per_epoch;
 pub mod liveness;
 mod reassignment;
@@ -18,20 +20,25 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use gregor_model::{BrokerId, ControllerEpoch, LeaderEpoch, Offset, TopicName, TopicPartition};
 
-use crate::broker::Disk;
-use crate::log::{Batch, SimLog};
+use crate::log::{Batch, Disk, Payload};
 use crate::scenario::Scenario;
 use crate::zookeeper::StateChange;
+
+use disk_loss::Noted;
 
 pub use reassignment::unfinished;
 
 /// What is known of one partition.
 #[derive(Debug, Default)]
 struct Known {
-    /// Acknowledged batches by offset: how many records, and what they say.
-    acknowledged: BTreeMap<Offset, (i64, u64)>,
+    /// Acknowledged batches by offset.
+    acknowledged: BTreeMap<Offset, Payload>,
     /// What was below any high watermark.
     committed: BTreeMap<Offset, Batch>,
+    /// Where the committed batches of idempotent producers are: by producer and first sequence.
+    sequences: BTreeMap<(i64, i32), Offset>,
+    /// What is below was deleted on request.
+    deleted_below: Offset,
     /// The ISR in ZooKeeper.
     isr: Vec<BrokerId>,
     /// Who leads in which term.
@@ -52,6 +59,7 @@ pub struct Checker {
     /// Of each broker's process: the highest term applied.
     terms: BTreeMap<(BrokerId, u64, TopicPartition), LeaderEpoch>,
     controller_epoch: ControllerEpoch,
+    noted: Vec<Noted>,
     /// Topics that are to be deleted: nobody is promised their records any more.
     deleted: BTreeSet<TopicName>,
     violation: Option<String>,
@@ -71,6 +79,7 @@ impl Checker {
             partitions: BTreeMap::new(),
             terms: BTreeMap::new(),
             controller_epoch: ControllerEpoch(0),
+            noted: Vec::new(),
             deleted: BTreeSet::new(),
             violation: None,
             acknowledged: 0,
@@ -118,26 +127,6 @@ impl Checker {
                 change.before.as_ref().is_none_or(|before| before.leader_and_isr.isr.contains(&leader));
             self.check_election(change, leader, was_in_isr, disks);
         }
-        let before = change.before.as_ref().map_or(&[][..], |before| &before.leader_and_isr.isr);
-        let joined: Vec<BrokerId> = after.isr.iter().filter(|id| !before.contains(id)).copied().collect();
-        self.clear_taints(&change.partition, &joined, disks);
         self.check_isr_has_acknowledged(&change.partition, disks, "ISR written");
-    }
-
-    /// A disk lost what was not synced, or more; `before` was the log's end.
-    pub fn on_disk_loss(&mut self, broker: BrokerId, partition: &TopicPartition, before: Offset) {
-        if let Some(known) = self.partitions.get_mut(partition) {
-            let lost = known.tainted.entry(broker).or_insert(before);
-            *lost = before.max(*lost);
-        }
-    }
-
-    /// A follower's log grew.
-    pub fn on_caught_up(&mut self, broker: BrokerId, partition: &TopicPartition, log: &SimLog) {
-        if let Some(known) = self.partitions.get_mut(partition)
-            && known.tainted.get(&broker).is_some_and(|end| log.end() >= *end)
-        {
-            known.tainted.remove(&broker);
-        }
     }
 }

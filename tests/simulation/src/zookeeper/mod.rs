@@ -37,6 +37,8 @@ pub enum ZkRequest {
     ReadControllerEpoch,
     /// Creates `/controller`, ephemeral, if `/controller_epoch` has that version, and raises it.
     Elect(BrokerId, ControllerEpoch, ZnodeVersion),
+    /// Creates a child of `/log_dir_event_notification`.
+    NotifyLogDirFailure(BrokerId),
     /// Deletes `/controller`, fenced.
     DeleteController(ZnodeVersion),
     /// One of the reads that make up [`Operation::LoadContext`].
@@ -83,6 +85,8 @@ pub enum Watched {
     Topic(TopicName),
     /// Children of `/admin/delete_topics`.
     Deletions,
+    /// Children of `/log_dir_event_notification`.
+    LogDirs,
 }
 
 /// From a client.
@@ -144,6 +148,8 @@ struct Session {
     heard: i64,
     watches_controller: bool,
     watches_all: bool,
+    /// The connection breaks when it is to be told of a change.
+    loses_next_watch: bool,
 }
 
 /// See the module.
@@ -229,6 +235,7 @@ impl Zookeeper {
             heard: now,
             watches_controller: false,
             watches_all: false,
+            loses_next_watch: false,
         };
         self.sessions.insert(id, fresh);
         self.say(id, FromContent::Connected(id));
@@ -257,6 +264,13 @@ impl Zookeeper {
         }
     }
 
+    /// The next watch event is lost, and its connection with it.
+    pub fn lose_next_watch(&mut self, session: SessionId) {
+        if let Some(known) = self.sessions.get_mut(&session) {
+            known.loses_next_watch = true;
+        }
+    }
+
     /// Tells those who watch what changed.
     pub fn fire(&mut self) {
         for watched in self.store.take_changes() {
@@ -267,6 +281,9 @@ impl Zookeeper {
             let to: Vec<SessionId> =
                 self.sessions.iter().filter(|(_, s)| concerned(s)).map(|(id, _)| *id).collect();
             for session in to {
+                if let Some(known) = self.sessions.get_mut(&session) {
+                    known.broken |= known.loses_next_watch;
+                }
                 self.say(session, FromContent::Watched(watched.clone()));
             }
         }
@@ -289,6 +306,10 @@ impl Zookeeper {
                 ZkAnswer::ControllerEpoch(epoch, version)
             }
             ZkRequest::Elect(broker, epoch, version) => self.store.elect(session, broker, epoch, version),
+            ZkRequest::NotifyLogDirFailure(broker) => {
+                self.store.notify_log_dir_failure(broker);
+                ZkAnswer::Done
+            }
             ZkRequest::DeleteController(fence) => self.store.delete_controller(fence),
             ZkRequest::SnapshotPart(part) => {
                 if part == 0

@@ -49,6 +49,8 @@ pub struct Store {
     zxid: i64,
     features: Option<FeatureNode>,
     reassignments: Option<Vec<(TopicPartition, Vec<BrokerId>)>>,
+    /// `/log_dir_event_notification`.
+    log_dir_events: BTreeMap<String, BrokerId>,
     changes: Vec<Watched>,
     state_changes: Vec<StateChange>,
 }
@@ -67,6 +69,7 @@ impl Default for Store {
             zxid: 0,
             features: None,
             reassignments: None,
+            log_dir_events: BTreeMap::new(),
             changes: Vec::new(),
             state_changes: Vec::new(),
         }
@@ -158,7 +161,10 @@ impl Store {
     pub(super) fn snapshot_part(&self, part: u8) -> Snapshot {
         let mut snapshot = Snapshot::default();
         match part {
-            0 => snapshot.features.clone_from(&self.features),
+            0 => {
+                snapshot.features.clone_from(&self.features);
+                snapshot.log_dir_events = self.log_dir_events.keys().cloned().collect();
+            }
             1 => snapshot.brokers = self.registrations(),
             2 => snapshot.topics = self.topics.values().cloned().collect(),
             3 => {
@@ -205,7 +211,10 @@ impl Store {
             Operation::ReadReassignments => Outcome::Reassignments(self.reassignments.clone()),
             Operation::ReadPreferredElection => Outcome::PreferredElection(None),
             Operation::ReadIsrChanges => Outcome::IsrChanges { names: Vec::new(), partitions: Vec::new() },
-            Operation::ReadLogDirEvents => Outcome::LogDirEvents { names: Vec::new(), brokers: Vec::new() },
+            Operation::ReadLogDirEvents => Outcome::LogDirEvents {
+                names: self.log_dir_events.keys().cloned().collect(),
+                brokers: self.log_dir_events.values().copied().collect(),
+            },
             Operation::ReadProducerIdBlock => Outcome::ProducerIdBlock(None),
             Operation::WriteFeatures(node) => {
                 self.features = Some(node);
@@ -241,6 +250,10 @@ impl Store {
             }
             Operation::DeleteDeletionMarkers(names) => {
                 self.deletions.retain(|name| !names.contains(name));
+                Outcome::Done
+            }
+            Operation::DeleteLogDirEvents(names) => {
+                self.log_dir_events.retain(|name, _| !names.contains(name));
                 Outcome::Done
             }
             Operation::WriteReassignments(entries) => {
@@ -327,6 +340,13 @@ impl Store {
             .collect();
         self.topics.insert(name.clone(), TopicNode { name, id, partitions });
         self.changes.push(Watched::Topics);
+    }
+
+    /// What a broker with a failed log directory writes.
+    pub(super) fn notify_log_dir_failure(&mut self, broker: BrokerId) {
+        self.zxid += 1;
+        self.log_dir_events.insert(format!("log_dir_event_{:010}", self.zxid), broker);
+        self.changes.push(Watched::LogDirs);
     }
 
     /// What the broker that handles CreatePartitions writes.
