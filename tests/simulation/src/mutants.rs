@@ -16,15 +16,21 @@ pub enum Mutant {
     NoControllerFencing,
     /// LeaderAndIsr is applied whatever its controller epoch, broker epoch and leader epoch (KAFKA-7235).
     StaleLeaderAndIsr,
+    /// A leader that missed a term goes on with what it knew of its followers (Kafka 3.9 does; seed 650 found it).
+    PositionsKept,
+    /// A batch that comes again is appended again.
+    DuplicatesAppended,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Mutant; 5] = [
+    pub const ALL: [Mutant; 7] = [
         Mutant::TruncateToHighWatermark,
         Mutant::IsrNotFrozen,
         Mutant::HighWatermarkPastJoining,
         Mutant::NoControllerFencing,
         Mutant::StaleLeaderAndIsr,
+        Mutant::PositionsKept,
+        Mutant::DuplicatesAppended,
     ];
 }

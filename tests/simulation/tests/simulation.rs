@@ -77,3 +77,13 @@ fn missing_controller_fencing_is_caught() {
 fn a_stale_leader_and_isr_is_caught() {
     is_caught(Mutant::StaleLeaderAndIsr);
 }
+
+#[test]
+fn positions_kept_over_a_missed_term_are_caught() {
+    is_caught(Mutant::PositionsKept);
+}
+
+#[test]
+fn duplicates_appended_again_are_caught() {
+    is_caught(Mutant::DuplicatesAppended);
+}

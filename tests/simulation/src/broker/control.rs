@@ -10,6 +10,7 @@ use gregor_replication::partition::control_rules::{
     Announced, Known, LeaderAndIsrVerdict, leader_and_isr, stop_replica,
 };
 use gregor_replication::partition::leader::{LeaderState, Leadership};
+use gregor_replication::partition::progress::FollowerPosition;
 
 use super::partition::{Leading, Others};
 use super::{Context, Partition, Process, Role};
@@ -189,6 +190,14 @@ impl Process {
         }
         let others = Others { clocks: &self.clocks, live: &self.metadata.live, now: cx.now };
         match &mut hosted.role {
+            Role::Leader(leading) if cx.core.is_mutant(Mutant::PositionsKept) => {
+                let known: Vec<_> = positions(leading);
+                leading.state.renew(leadership, end, &others);
+                for (follower, position) in known {
+                    // One that is no longer a replica is not one.
+                    let _ = leading.state.on_follower_fetch(follower, position, end, &others);
+                }
+            }
             Role::Leader(leading) => {
                 leading.state.renew(leadership, end, &others);
                 leading.assumed = None;
@@ -295,6 +304,16 @@ impl Process {
             self.release(cx, waits);
         }
     }
+}
+
+/// Where the followers of a leader are, as far as it knows.
+fn positions(leading: &Leading) -> Vec<(BrokerId, FollowerPosition)> {
+    let known = leading.state.followers().filter_map(|(id, progress)| {
+        let log_start_offset = progress.log_start_offset();
+        let fetch_offset = progress.log_end_offset()?;
+        Some((id, FollowerPosition { fetch_offset, log_start_offset, broker_epoch: None }))
+    });
+    known.collect()
 }
 
 fn decisions(topic: &LeaderAndIsrTopic) -> impl Iterator<Item = Decision> {

@@ -85,7 +85,11 @@ impl Process {
             return refuse(cx, Produced::Failed);
         };
         let epoch = leading.state.leader_epoch();
-        let appended = log.append(epoch, payload);
+        let appended = if cx.core.is_mutant(Mutant::DuplicatesAppended) {
+            log.append_unchecked(epoch, payload)
+        } else {
+            log.append(epoch, payload)
+        };
         cx.core.trace(|| format!("{} appends to {partition} {payload:?}: {appended:?}", self.id));
         let base = match appended {
             Appended::At(base) | Appended::Duplicate(base) => base,

@@ -156,6 +156,14 @@ impl SimLog {
         Appended::At(batch.base)
     }
 
+    /// The same without a look at the sequence: what one mutant does.
+    pub fn append_unchecked(&mut self, epoch: LeaderEpoch, payload: Payload) -> Appended {
+        let batch = Batch { base: self.end, epoch, payload };
+        self.epochs.assign(epoch, self.end);
+        self.push(batch);
+        Appended::At(batch.base)
+    }
+
     fn push(&mut self, batch: Batch) {
         self.batches.push(batch);
         self.end = batch.next();
