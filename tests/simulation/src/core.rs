@@ -193,6 +193,9 @@ impl Core {
 
     /// Sends a message, as far as the network lets it through.
     pub fn send(&mut self, from: Node, to: Node, message: Message) {
+        if matches!(message, Message::Request(_, Request::Control(..))) && !self.network.hears(to) {
+            return;
+        }
         let ordered = matches!(
             message,
             Message::Request(_, Request::Control(..) | Request::AlterPartition(_) | Request::Produce(..))

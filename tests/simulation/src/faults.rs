@@ -60,7 +60,12 @@ impl World {
                 self.broker(broker).pause();
                 self.core.after(duration_ms, Event::Undo(Undo::Resume(broker)));
             }
-            43..=64 => self.cut(broker, duration_ms),
+            43..=59 => self.cut(broker, duration_ms),
+            60..=64 => {
+                self.core.trace(|| format!("{} does not hear controllers for {duration_ms} ms", broker.0));
+                self.core.network.deafen(broker);
+                self.core.after(duration_ms, Event::Undo(Undo::Heal));
+            }
             65..=71 => {
                 self.core.trace(|| format!("the session of {} expires", broker.0));
                 for session in self.zookeeper.sessions_of(broker) {

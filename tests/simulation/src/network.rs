@@ -17,6 +17,8 @@ use crate::scenario::Scenario;
 #[derive(Debug, Default)]
 pub struct Network {
     cut: BTreeSet<(Node, Node)>,
+    /// Brokers that requests of controllers do not reach, though everything else does.
+    deaf: BTreeSet<BrokerId>,
     /// When the last message of an ordered way arrives.
     last: BTreeMap<(Node, Node), i64>,
     /// No noise any more.
@@ -32,6 +34,17 @@ impl Network {
     /// Everything works from here on.
     pub fn heal(&mut self) {
         self.cut.clear();
+        self.deaf.clear();
+    }
+
+    /// Requests of controllers to a broker are lost: their connection is stuck.
+    pub fn deafen(&mut self, broker: BrokerId) {
+        self.deaf.insert(broker);
+    }
+
+    /// Whether a request of a controller gets there.
+    pub fn hears(&self, to: Node) -> bool {
+        !matches!(to, Node::Broker(id) if self.deaf.contains(&id))
     }
 
     /// No message is lost, late, or doubled from here on.

@@ -83,7 +83,7 @@ impl HostedPartition {
             let appended = if append.records.is_empty() {
                 None
             } else {
-                Some(append_or_restart(log, append.records, term, now)?)
+                Some(append_or_restart(log, append.records, term, append.log_start_offset, now)?)
             };
             let before = log.high_watermark();
             let high_watermark = match append.high_watermark {
@@ -140,16 +140,21 @@ impl HostedPartition {
     }
 }
 
-/// Appends; when DeleteRecords moved the start of an empty log into the middle of the leader's batch, starts at that batch instead.
+/// Appends. When DeleteRecords moved the leader's start into the middle of a batch, fetching from there brings that batch, which begins
+/// below our end: the log starts anew with it, as all it has was deleted. (Kafka does so only for an empty log, and
+/// gives up on one that was truncated to that start.)
 fn append_or_restart(
     log: &PartitionLog,
     records: Bytes,
     term: LeaderEpoch,
+    leader_start: Option<Offset>,
     now: Timestamp,
 ) -> Result<gregor_log::AppendInfo, FollowerError> {
     match log.append_as_follower(records.clone(), Some(term), now) {
         Err(AppendError::UnexpectedOffset { first, log_end })
-            if log_end == log.log_start_offset() && first < log_end =>
+            if first < log_end
+                && (log_end == log.log_start_offset()
+                    || leader_start.is_some_and(|start| start >= log_end)) =>
         {
             log.truncate_fully_and_start_at(first, now)?;
             Ok(log.append_as_follower(records, Some(term), now)?)

@@ -99,6 +99,27 @@ async fn an_answer_about_offsets_that_comes_in_a_later_term_does_not_end_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_follower_that_parts_where_its_leader_starts_inside_a_batch_follows() {
+    let world = World::new();
+    let (first, second) = (world.broker(1), world.broker(2));
+    second.apply(&[state(0, 2, 3, &[2], &[1, 2])]).await;
+    for _ in 0..6 {
+        second.produce(0, &["lost"], RequiredAcks::All, 1_000).await.unwrap();
+    }
+    // An unclean election; one batch of five records, of which the first three are deleted.
+    first.apply(&[state(0, 1, 4, &[1], &[1, 2])]).await;
+    first.produce(0, &["a", "b", "c", "d", "e"], RequiredAcks::All, 1_000).await.unwrap();
+    let start = Some(gregor_model::Offset(3));
+    first.manager.delete_records(vec![(partition(0), start)], 50, false).await;
+    second.apply(&[state(0, 1, 4, &[1], &[1, 2])]).await;
+    eventually("it has what is left", || second.log_end(0) == 5 && equal(&first, &second)).await;
+    eventually("from the same start", || {
+        second.logs.log(&partition(0)).unwrap().log_start_offset() == gregor_model::Offset(3)
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_follower_ahead_of_a_leader_without_its_history_is_cut() {
     let world = World::new();
     let (first, second) = (world.broker(1), world.broker(2));

@@ -404,7 +404,9 @@ fn append_fetched(
         return Err(AppendRefusal::Corrupt);
     }
     let last_epoch = match (log.append_fetched(&fetched.batches, term), fetched.batches.first()) {
-        (Err(AppendRefusal::BelowEnd), Some(first)) if log.end() == log.start() => {
+        (Err(AppendRefusal::BelowEnd), Some(first))
+            if log.end() == log.start() || fetched.log_start >= log.end() =>
+        {
             log.restart_at(first.base);
             log.append_fetched(&fetched.batches, term)?
         }

@@ -126,7 +126,10 @@ impl Checker {
         }
         if let Some(after) = &change.after {
             let epoch = after.leader_and_isr.leader_epoch;
-            self.absolve(partition, epoch, log_of(disks, leader, partition), !was_in_isr);
+            let log = log_of(disks, leader, partition);
+            // A leader before it may yet acknowledge what it believes to be there.
+            let always = !was_in_isr || self.lacks_what_it_had(partition, leader, log);
+            self.absolve(partition, epoch, log, always);
         }
     }
 

@@ -5,7 +5,7 @@ use gregor_model::{BrokerId, Offset, TopicPartition};
 
 use super::Checker;
 use super::acknowledged_records::{first_missing, log_of};
-use crate::log::{Batch, Disk};
+use crate::log::{Batch, Disk, SimLog};
 
 /// A leader noted that a replica is at that offset.
 pub(super) type Noted = (TopicPartition, BrokerId, Offset);
@@ -17,6 +17,17 @@ impl Checker {
             let lost = known.tainted.entry(broker).or_insert(before);
             *lost = before.max(*lost);
         }
+    }
+
+    /// Whether a replica's log ends before where it ended when its disk lost records.
+    pub(super) fn lacks_what_it_had(
+        &self,
+        partition: &TopicPartition,
+        broker: BrokerId,
+        log: Option<&SimLog>,
+    ) -> bool {
+        let before = self.partitions.get(partition).and_then(|known| known.tainted.get(&broker));
+        before.is_some_and(|before| log.is_none_or(|log| log.end() < *before))
     }
 
     /// A leader took in a follower's fetch.

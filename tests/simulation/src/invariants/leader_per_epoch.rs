@@ -25,6 +25,7 @@ impl Checker {
         }
         *term = epoch;
         let Some(log) = leads else { return };
+        let lacks = self.lacks_what_it_had(partition, broker, Some(log));
         let known = self.partitions.entry(partition.clone()).or_default();
         let leads_again = known.leaders.contains_key(&epoch);
         let other = *known.leaders.entry(epoch).or_insert(broker);
@@ -34,7 +35,7 @@ impl Checker {
                 self.forks += 1;
             } else {
                 known.tainted.remove(&broker);
-                self.absolve(partition, epoch, Some(log), false);
+                self.absolve(partition, epoch, Some(log), lacks);
             }
         }
         if other != broker {
