@@ -60,9 +60,18 @@ impl BrokerConfig {
     }
 
     /// Checks properties that were put together elsewhere.
-    pub fn from_properties(mut properties: Properties) -> Result<BrokerConfig, ConfigError> {
-        make_synonyms_equal(&mut properties);
-        let values = Values::resolve(broker_table(), &[(Source::StaticBroker, &properties)])?;
+    pub fn from_properties(properties: Properties) -> Result<BrokerConfig, ConfigError> {
+        BrokerConfig::from_layers(vec![(Source::StaticBroker, properties)])
+    }
+
+    /// Checks layers of properties, the weakest first, as one configuration.
+    pub(crate) fn from_layers(mut layers: Vec<(Source, Properties)>) -> Result<BrokerConfig, ConfigError> {
+        if let Some((_, file)) = layers.first_mut() {
+            make_synonyms_equal(file);
+        }
+        let borrowed: Vec<_> = layers.iter().map(|(source, properties)| (*source, properties)).collect();
+        let values = Values::resolve(broker_table(), &borrowed)?;
+        let properties: Properties = layers.into_iter().flat_map(|(_, properties)| properties).collect();
         check_listener_overrides(&properties)?;
         refuse_unhonoured(&values)?;
         cross_check::check(&values)?;

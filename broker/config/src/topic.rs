@@ -211,7 +211,7 @@ mod tests {
                 assert_eq!(defaults.get(key.name), Some(value), "{}", key.name);
             }
         }
-        assert_eq!((broker_table().len(), topic_table().len()), (328, 36));
+        assert_eq!((broker_table().len(), topic_table().len()), (329, 36));
     }
 
     #[test]

@@ -69,6 +69,18 @@ impl Validator {
         }
     }
 
+    /// What of an illegal value Kafka's message shows: of a list the first wrong text, or all in brackets.
+    pub(crate) fn offender(&self, value: &Value) -> String {
+        match (self, value) {
+            (Validator::OneOf(allowed), Value::List(texts)) => {
+                let wrong = texts.iter().find(|text| !allowed.contains(&text.as_str()));
+                wrong.cloned().unwrap_or_default()
+            }
+            (Validator::ThrottledReplicas, Value::List(texts)) => format!("[{}]", texts.join(", ")),
+            _ => value.to_string(),
+        }
+    }
+
     /// The rule as one line of documentation, as Kafka's generated pages print it.
     pub fn describe(&self) -> String {
         match *self {

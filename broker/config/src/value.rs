@@ -63,7 +63,7 @@ impl Value {
         let value = Self::parse_type(key.value_type, text.trim()).map_err(invalid)?;
         key.validator.check(key.name, &value).map_err(|reason| InvalidValue {
             name: key.name.to_owned(),
-            value: value.to_string(),
+            value: key.validator.offender(&value),
             reason,
         })?;
         Ok(value)
@@ -74,6 +74,15 @@ impl Value {
         match key.default {
             None => Value::Null,
             Some(text) => Self::parse_type(key.value_type, text).unwrap_or(Value::Null),
+        }
+    }
+
+    /// The key's default as Kafka prints it; `None` for null.
+    pub fn default_text(key: &ConfigKey) -> Option<String> {
+        match Value::default_of(key) {
+            Value::Null => None,
+            Value::Password(password) => Some(password.reveal().to_owned()),
+            value => Some(value.to_string()),
         }
     }
 
@@ -184,7 +193,7 @@ mod tests {
         check(
             &list("s", "a", "").one_of(&["a", "b"]),
             "a,c",
-            Err("Invalid value a,c for configuration s: String must be one of: a, b"),
+            Err("Invalid value c for configuration s: String must be one of: a, b"),
         );
     }
 

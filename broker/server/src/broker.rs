@@ -14,7 +14,9 @@ use crate::config_admin::ConfigAdmin;
 use crate::coordinators::Coordinators;
 use crate::features::FeatureCache;
 use crate::metadata_cache::MetadataCache;
+use crate::quota_admin::QuotaAdmin;
 use crate::registration::Registration;
+use crate::scram_admin::ScramAdmin;
 use crate::settings::RequestSettings;
 use crate::topic_admin::TopicAdmin;
 use crate::topic_configs::TopicConfigs;
@@ -56,4 +58,8 @@ pub struct Broker {
     pub zookeeper_offsets: ZookeeperOffsets,
     /// Reads and changes configurations.
     pub config_admin: ConfigAdmin,
+    /// Reads and changes client quotas.
+    pub quota_admin: QuotaAdmin,
+    /// Reads and changes SCRAM credentials.
+    pub scram_admin: ScramAdmin,
 }

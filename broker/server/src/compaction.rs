@@ -86,6 +86,7 @@ const SHORTEST_BACKOFF: Duration = Duration::from_millis(10);
 
 #[cfg(test)]
 mod tests {
+    use gregor_config::dynamic::Level;
     use gregor_config::topic;
     use gregor_config::{BrokerConfig, Properties};
     use gregor_log::{AppendOrigin, LogConfig, LogManagerConfig, PartitionLog};
@@ -101,7 +102,7 @@ mod tests {
             ("zookeeper.connect", "localhost:2181"),
             ("log.cleanup.policy", "compact"),
             ("log.cleaner.backoff.ms", "1"),
-            ("log.cleaner.dedupe.buffer.size", "2097152"),
+            ("log.cleaner.dedupe.buffer.size", "4194304"),
         ]
         .into_iter()
         .collect();
@@ -147,18 +148,21 @@ mod tests {
         let create =
             |n| logs.get_or_create(&TopicPartition::new("topic", n), None, true, Timestamp::now()).unwrap();
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        // Without a thread nothing is compacted; more of them may come while the broker runs.
-        layers.set_cluster([("log.cleaner.threads", "0")].into_iter().collect());
         start(&tasks, &stop, &logs, &layers);
         let first = create(0);
         fill(&first);
         let full = first.size();
-        assert_eq!(tasks.len(), 1);
-        layers.set_cluster([("log.cleaner.threads", "2")].into_iter().collect());
+        // More workers may come while the broker runs: beside the one there is the supervisor.
+        layers.set(Level::Cluster, &[("log.cleaner.threads", "2")].into_iter().collect());
+        let grown = async {
+            while tasks.len() < 3 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, grown).await.expect("a second worker");
         shrinks(&first, full).await;
-        assert_eq!(tasks.len(), 3);
         // A worker too many ends, and the other goes on.
-        layers.set_cluster(Properties::new());
+        layers.set(Level::Cluster, &Properties::new());
         let second = create(1);
         fill(&second);
         shrinks(&second, full).await;

@@ -205,6 +205,18 @@ async fn administer(broker: &Arc<Broker>, context: &RequestContext, request: Req
         RequestKind::UpdateFeatures(request) => {
             ResponseKind::UpdateFeatures(broker.controller.update_features(&request, context.version).await)
         }
+        RequestKind::DescribeClientQuotas(request) => {
+            ResponseKind::DescribeClientQuotas(api::describe_client_quotas::handle(broker, &request).await)
+        }
+        RequestKind::AlterClientQuotas(request) => {
+            ResponseKind::AlterClientQuotas(api::alter_client_quotas::handle(broker, &request).await)
+        }
+        RequestKind::DescribeUserScramCredentials(request) => ResponseKind::DescribeUserScramCredentials(
+            api::describe_user_scram_credentials::handle(broker, &request).await,
+        ),
+        RequestKind::AlterUserScramCredentials(request) => ResponseKind::AlterUserScramCredentials(
+            api::alter_user_scram_credentials::handle(broker, &request).await,
+        ),
         request => return authenticate(context, request),
     };
     Answer::reply(response)

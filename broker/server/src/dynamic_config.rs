@@ -6,8 +6,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use gregor_config::dynamic::Level;
 use gregor_config::{Properties, topic};
 use gregor_controller_service::ControllerHandle;
+use gregor_controller_service::admin::{ConfigWriteError, change_configs};
 use gregor_log::{LogConfig, LogManager};
 use gregor_model::{BrokerId, Timestamp, TopicName};
 use gregor_replication::ReplicaManager;
@@ -25,9 +27,13 @@ pub async fn load_layers(
     store: &Store,
     broker: BrokerId,
     layers: &BrokerLayers,
-) -> Result<(), ZooKeeperError> {
-    layers.set_cluster(properties(&store.broker_configs(None).await?));
-    layers.set_broker(properties(&store.broker_configs(Some(broker)).await?));
+) -> Result<(), ConfigWriteError> {
+    layers.set(Level::Cluster, &properties(&store.broker_configs(None).await?));
+    let own = store.broker_configs(Some(broker)).await?;
+    if let Some(renewed) = layers.renew_passwords(&properties(&own)) {
+        change_configs(store, &Entity::broker(Some(broker)), &renewed).await?;
+    }
+    layers.set(Level::Broker, &properties(&store.broker_configs(Some(broker)).await?));
     Ok(())
 }
 
@@ -56,11 +62,12 @@ impl Reconfigured {
         match entity.entity_type {
             EntityType::Topics => self.apply_topic(store, &TopicName::new(&entity.name)).await,
             EntityType::Brokers if *entity == Entity::broker(None) => {
-                self.layers.set_cluster(properties(&store.broker_configs(None).await?));
+                self.layers.change(Level::Cluster, &properties(&store.broker_configs(None).await?));
                 self.apply_broker(store).await
             }
             EntityType::Brokers if *entity == Entity::broker(Some(self.broker)) => {
-                self.layers.set_broker(properties(&store.broker_configs(Some(self.broker)).await?));
+                let own = store.broker_configs(Some(self.broker)).await?;
+                self.layers.change(Level::Broker, &properties(&own));
                 self.apply_broker(store).await
             }
             _ => {
@@ -105,7 +112,7 @@ impl Reconfigured {
         if unclean_allowed {
             self.controller.unclean_election_enabled(None).await;
         }
-        tracing::info!(cluster = ?current.cluster, broker = ?current.broker, "dynamic broker configuration applied");
+        tracing::info!("dynamic broker configuration applied");
         Ok(())
     }
 }

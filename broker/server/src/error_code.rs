@@ -1,6 +1,7 @@
 //! The one place where our errors become Kafka's codes (`Errors.forException`): an exhaustive match for each type.
 
 use gregor_controller_machine::{ElectLeadersError, PlacementError};
+use gregor_controller_service::admin::ConfigWriteError;
 use gregor_log::{AppendError, DeleteRecordsError, LogError, ReadError, StorageError};
 use gregor_records::validate::ValidationError;
 use gregor_replication::fetch_session::FetchSessionError;
@@ -10,6 +11,8 @@ use gregor_replication::{
 use kafka_protocol::ResponseError;
 
 use crate::config_admin::{AlterConfigsError, DescribeError};
+use crate::quota_admin::QuotaError;
+use crate::scram_admin::ScramError;
 use crate::topic_admin::{CreateTopicError, DeleteTopicError, GrowError};
 
 /// TRANSACTION_ABORTABLE, which the protocol crate has no name for.
@@ -209,7 +212,7 @@ impl KafkaError for CreateTopicError {
                 ResponseError::InvalidTopicException
             }
             CreateTopicError::UnequalReplicas
-            | CreateTopicError::DuplicateReplica { .. }
+            | CreateTopicError::DuplicateReplica(_)
             | CreateTopicError::PartitionGaps => ResponseError::InvalidReplicaAssignment,
             CreateTopicError::ZooKeeper(_) => ResponseError::UnknownServerError,
         }
@@ -261,6 +264,43 @@ impl KafkaError for ElectLeadersError {
     }
 }
 
+impl KafkaError for ConfigWriteError {
+    fn kafka_error(&self) -> ResponseError {
+        match self {
+            ConfigWriteError::NoController => ResponseError::StaleControllerEpoch,
+            ConfigWriteError::ZooKeeper(_) => ResponseError::UnknownServerError,
+        }
+    }
+}
+
+impl KafkaError for QuotaError {
+    fn kafka_error(&self) -> ResponseError {
+        match self {
+            QuotaError::Invalid(_) => ResponseError::InvalidRequest,
+            QuotaError::UnsupportedType(_) => ResponseError::UnsupportedVersion,
+            QuotaError::Stored { .. } | QuotaError::ZooKeeper(_) => ResponseError::UnknownServerError,
+            QuotaError::Write(error) => error.kafka_error(),
+        }
+    }
+}
+
+impl KafkaError for ScramError {
+    fn kafka_error(&self) -> ResponseError {
+        match self {
+            ScramError::EmptyUser | ScramError::TooFewIterations | ScramError::TooManyIterations => {
+                ResponseError::UnacceptableCredential
+            }
+            ScramError::UnknownMechanism => ResponseError::UnsupportedSaslMechanism,
+            ScramError::AlteredTwice | ScramError::AskedTwice(_) => ResponseError::DuplicateResource,
+            ScramError::EmptyUserAsked | ScramError::NothingToDelete | ScramError::NoCredential(_) => {
+                ResponseError::ResourceNotFound
+            }
+            ScramError::Stored(_) | ScramError::ZooKeeper(_) => ResponseError::UnknownServerError,
+            ScramError::Write(error) => error.kafka_error(),
+        }
+    }
+}
+
 impl KafkaError for DescribeError {
     fn kafka_error(&self) -> ResponseError {
         match self {
@@ -275,11 +315,11 @@ impl KafkaError for DescribeError {
 impl KafkaError for AlterConfigsError {
     fn kafka_error(&self) -> ResponseError {
         match self {
-            AlterConfigsError::Invalid(_) => ResponseError::InvalidRequest,
-            AlterConfigsError::Config(_) | AlterConfigsError::Topic(_) => ResponseError::InvalidConfig,
-            AlterConfigsError::TopicName(_) => ResponseError::InvalidTopicException,
+            AlterConfigsError::Invalid(_) | AlterConfigsError::Broker(_) => ResponseError::InvalidRequest,
+            AlterConfigsError::Config(_) => ResponseError::InvalidConfig,
             AlterConfigsError::UnknownTopic(_) => ResponseError::UnknownTopicOrPartition,
             AlterConfigsError::ZooKeeper(_) => ResponseError::UnknownServerError,
+            AlterConfigsError::Write(error) => error.kafka_error(),
         }
     }
 }

@@ -22,7 +22,7 @@ pub struct LogLevels {
 pub enum LogLevelError {
     /// INVALID_CONFIG.
     #[error(
-        "Cannot set the log level of {logger} to {level} as it is not a supported log level. Valid log levels are TRACE,DEBUG,INFO,WARN,ERROR,FATAL"
+        "Cannot set the log level of {logger} to {level} as it is not a supported log level. Valid log levels are DEBUG, ERROR, FATAL, INFO, TRACE, WARN"
     )]
     UnknownLevel {
         /// The logger.

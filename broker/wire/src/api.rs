@@ -124,8 +124,8 @@ apis! {
 }
 
 /// The APIs this broker serves. Serving one more is one row more.
-/// Six APIs have handlers and no row, as nothing holds their answers against Kafka's yet: DeleteRecords, DescribeLogDirs,
-/// AlterConfigs, IncrementalAlterConfigs, AlterPartitionReassignments, UpdateFeatures.
+/// Three APIs have handlers and no row, as nothing holds their answers against Kafka's yet: DeleteRecords,
+/// DescribeLogDirs, AlterPartitionReassignments.
 const SERVED: &[ApiKey] = &[
     ApiKey::Produce,
     ApiKey::Fetch,
@@ -176,6 +176,13 @@ const SERVED: &[ApiKey] = &[
     ApiKey::ExpireDelegationToken,
     ApiKey::DescribeDelegationToken,
     ApiKey::Envelope,
+    ApiKey::AlterConfigs,
+    ApiKey::IncrementalAlterConfigs,
+    ApiKey::UpdateFeatures,
+    ApiKey::DescribeClientQuotas,
+    ApiKey::AlterClientQuotas,
+    ApiKey::DescribeUserScramCredentials,
+    ApiKey::AlterUserScramCredentials,
 ];
 
 /// What ApiVersions advertises, in the order of the keys.

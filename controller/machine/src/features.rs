@@ -4,7 +4,9 @@
 use crate::broker_change::supports;
 use crate::controller::Controller;
 use crate::operation::{Operation, Outcome};
-use crate::request::{FeatureUpdate, FeatureUpdateError, FeatureUpdateResult, Reply, UpdateFeaturesRequest};
+use crate::request::{
+    FeatureUpdate, FeatureUpdateError, FeatureUpdateResult, Reply, UpdateFeaturesRequest, UpgradeType,
+};
 use crate::znode::{FeatureNode, FinalizedFeatures, SupportedFeatures};
 
 /// What UpdateFeatures waits for: the new features, and what to answer.
@@ -26,7 +28,7 @@ impl Controller {
     /// Begins with an UpdateFeatures.
     pub(crate) fn update_features(&mut self, request: UpdateFeaturesRequest) {
         let mut target = self.context.finalized_features.clone();
-        let mut results = Vec::with_capacity(request.updates.len());
+        let mut results: Vec<FeatureUpdateResult> = Vec::with_capacity(request.updates.len());
         for update in request.updates {
             let judged = judge(&update, self.context.finalized_features.get(&update.name).copied());
             let judged = judged.and_then(|level| self.is_supported_by_all(&update, level).map(|()| level));
@@ -39,8 +41,9 @@ impl Controller {
                 }
                 Err(_) => {}
             }
-            let result =
-                judged.map(|_| ()).map_err(|reason| FeatureUpdateError::InvalidRequest(reason.to_owned()));
+            let result = judged.map(|_| ()).map_err(FeatureUpdateError::InvalidRequest);
+            // Of a feature that is named twice the last word is told.
+            results.retain(|(name, _)| *name != update.name);
             results.push((update.name, result));
         }
         if target == self.context.finalized_features {
@@ -66,42 +69,60 @@ impl Controller {
         self.reply(reply);
     }
 
-    /// This broker supports no feature; the others are asked, too, should they be of another kind.
-    fn is_supported_by_all(&self, update: &FeatureUpdate, level: Option<i16>) -> Result<(), &'static str> {
+    /// This broker supports no feature; the others are asked, too, should they be of another kind
+    /// (`newFinalizedVersionOrIncompatibilityError`).
+    fn is_supported_by_all(&self, update: &FeatureUpdate, level: Option<i16>) -> Result<(), String> {
         let Some(level) = level else { return Ok(()) };
         let wanted = FinalizedFeatures::from([(update.name.clone(), level)]);
-        let own = SupportedFeatures::new();
-        let all = self.context.brokers.registrations().all(|broker| supports(&broker.features, &wanted));
-        if supports(&own, &wanted) && all {
-            Ok(())
-        } else {
-            Err("The feature is not supported at this level.")
+        if !supports(&SupportedFeatures::new(), &wanted) {
+            return Err(refusal("the provided feature is not supported."));
         }
+        if !self.context.brokers.registrations().all(|broker| supports(&broker.features, &wanted)) {
+            return Err(refusal("brokers were found to have incompatible versions for the feature."));
+        }
+        Ok(())
     }
 }
 
-/// The new level (`None` deletes), or why there is none (`validateFeatureUpdate`).
-fn judge(update: &FeatureUpdate, existing: Option<i16>) -> Result<Option<i16>, &'static str> {
-    let level = update.max_version_level;
-    if update.name.is_empty() {
-        return Err("The name of the feature is empty.");
+fn refusal(reason: &str) -> String {
+    format!("Could not apply finalized feature update because {reason}")
+}
+
+/// The new level (`None` deletes), or why there is none, in Kafka's words (`validateFeatureUpdate`).
+fn judge(update: &FeatureUpdate, existing: Option<i16>) -> Result<Option<i16>, String> {
+    let FeatureUpdate { name, max_version_level: level, upgrade_type } = update;
+    let refused = |reason: String| Err(reason);
+    if name.is_empty() {
+        return refused("Feature name can not be empty.".to_owned());
     }
-    if level < 1 {
-        return match (update.allow_downgrade, existing) {
-            (false, _) => Err("A level below 1 deletes the feature, which must be allowed as a downgrade."),
-            (true, None) => Err("The feature to delete is not finalized."),
-            (true, Some(_)) => Ok(None),
+    if *upgrade_type == UpgradeType::Unknown {
+        return refused("Received unknown upgrade type.".to_owned());
+    }
+    if *level < 1 {
+        return match (upgrade_type, existing) {
+            (UpgradeType::Upgrade, _) => refused(format!(
+                "Can not provide versionLevel: {level} less than 1 without setting the SAFE downgradeType in the request."
+            )),
+            (_, None) => refused("Can not delete non-existing finalized feature.".to_owned()),
+            (_, Some(_)) => Ok(None),
         };
     }
     match existing {
-        Some(existing) if level == existing => Err("The feature has this level already."),
-        Some(existing) if level < existing && !update.allow_downgrade => {
-            Err("The update would be a downgrade.")
+        Some(existing) if *level == existing => {
+            let way = if *upgrade_type == UpgradeType::SafeDowngrade { "downgrade" } else { "upgrade" };
+            refused(format!(
+                "Can not {way} a finalized feature from existing versionLevel:{existing} to the same value."
+            ))
         }
-        Some(existing) if level > existing && update.allow_downgrade => {
-            Err("An update that allows a downgrade must lower the level.")
+        Some(existing) if *level < existing && *upgrade_type != UpgradeType::SafeDowngrade => {
+            refused(format!(
+                "Can not downgrade finalized feature from existing versionLevel:{existing} to provided versionLevel:{level} without setting the downgradeType to SAFE in the request."
+            ))
         }
-        _ => Ok(Some(level)),
+        Some(existing) if *level > existing && *upgrade_type != UpgradeType::Upgrade => refused(format!(
+            "When the downgradeType is set to SAFE in the request, the provided versionLevel:{level} can not be greater than existing versionLevel:{existing}."
+        )),
+        _ => Ok(Some(*level)),
     }
 }
 
@@ -109,23 +130,32 @@ fn judge(update: &FeatureUpdate, existing: Option<i16>) -> Result<Option<i16>, &
 mod tests {
     use super::*;
 
-    fn update(name: &str, max_version_level: i16, allow_downgrade: bool) -> FeatureUpdate {
-        FeatureUpdate { name: name.to_owned(), max_version_level, allow_downgrade }
+    fn update(name: &str, max_version_level: i16, upgrade_type: UpgradeType) -> FeatureUpdate {
+        FeatureUpdate { name: name.to_owned(), max_version_level, upgrade_type }
     }
 
     #[test]
     fn updates_are_judged() {
+        use UpgradeType::{SafeDowngrade as Safe, Unknown, UnsafeDowngrade as Unsafe, Upgrade};
         let level = |update: &FeatureUpdate, existing| judge(update, existing).ok();
-        assert_eq!(level(&update("", 1, false), None), None);
-        assert_eq!(level(&update("f", 0, false), Some(1)), None);
-        assert_eq!(level(&update("f", 0, true), None), None);
-        assert_eq!(level(&update("f", 0, true), Some(1)), Some(None));
-        assert_eq!(level(&update("f", 2, false), Some(2)), None);
-        assert_eq!(level(&update("f", 1, false), Some(2)), None);
-        assert_eq!(level(&update("f", 1, true), Some(2)), Some(Some(1)));
-        assert_eq!(level(&update("f", 3, true), Some(2)), None);
-        assert_eq!(level(&update("f", 3, false), Some(2)), Some(Some(3)));
-        assert_eq!(level(&update("f", 1, false), None), Some(Some(1)));
+        for (name, wanted, upgrade_type, existing, expected) in [
+            ("", 1, Upgrade, None, None),
+            ("f", 1, Unknown, None, None),
+            ("f", 0, Upgrade, Some(1), None),
+            ("f", 0, Safe, None, None),
+            ("f", 0, Safe, Some(1), Some(None)),
+            ("f", 0, Unsafe, Some(1), Some(None)),
+            ("f", 2, Upgrade, Some(2), None),
+            ("f", 1, Upgrade, Some(2), None),
+            ("f", 1, Unsafe, Some(2), None),
+            ("f", 1, Safe, Some(2), Some(Some(1))),
+            ("f", 3, Safe, Some(2), None),
+            ("f", 3, Upgrade, Some(2), Some(Some(3))),
+            ("f", 1, Upgrade, None, Some(Some(1))),
+        ] {
+            let update = update(name, wanted, upgrade_type);
+            assert_eq!(level(&update, existing), expected, "{update:?} over {existing:?}");
+        }
     }
 
     #[test]

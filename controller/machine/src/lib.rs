@@ -57,7 +57,7 @@ pub use request::{
     AlterPartitionRequest, AlterPartitionTopError, AlterReassignmentsRequest, ControlledShutdownError,
     ControlledShutdownRequest, ElectLeadersError, ElectLeadersRequest, ElectionType, FeatureUpdate,
     FeatureUpdateError, FeatureUpdateResult, ListReassignmentsRequest, NotController, PerPartition,
-    ProducerIds, ReassignmentError, Reply, RequestId, TopicRef, UpdateFeaturesRequest,
+    ProducerIds, ReassignmentError, Reply, RequestId, TopicRef, UpdateFeaturesRequest, UpgradeType,
 };
 pub use statistics::ControllerStatistics;
 pub use znode::{

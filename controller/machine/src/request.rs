@@ -14,7 +14,7 @@ pub struct RequestId(pub u64);
 
 /// NOT_CONTROLLER (41): this broker is not the active controller, or stopped being it before the request was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("this broker is not the active controller")]
+#[error("This is not the correct controller for this cluster.")]
 pub struct NotController;
 
 /// How AlterPartition names a topic.
@@ -58,7 +58,7 @@ pub struct AlterPartitionItem {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AlterPartitionTopError {
     /// NOT_CONTROLLER (41).
-    #[error("this broker is not the active controller")]
+    #[error("This is not the correct controller for this cluster.")]
     NotController,
     /// STALE_BROKER_EPOCH (77): sender unknown, or its epoch is not the cached one.
     #[error("the sender's broker epoch is not the one that is registered")]
@@ -110,7 +110,7 @@ pub struct ControlledShutdownRequest {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ControlledShutdownError {
     /// STALE_CONTROLLER_EPOCH (11), not 41.
-    #[error("this broker is not the active controller")]
+    #[error("This is not the correct controller for this cluster.")]
     NotController,
     /// STALE_BROKER_EPOCH (77).
     #[error("the sender has registered again since")]
@@ -145,13 +145,13 @@ pub struct ElectLeadersRequest {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ElectLeadersError {
     /// UNKNOWN_TOPIC_OR_PARTITION (3).
-    #[error("the partition does not exist")]
+    #[error("The partition does not exist.")]
     UnknownTopicOrPartition,
     /// INVALID_TOPIC_EXCEPTION (17).
-    #[error("the topic is being deleted")]
+    #[error("The topic is being deleted")]
     TopicBeingDeleted,
     /// ELECTION_NOT_NEEDED (84).
-    #[error("leader election not needed for topic partition")]
+    #[error("Leader election not needed for topic partition.")]
     NotNeeded,
     /// PREFERRED_LEADER_NOT_AVAILABLE (80).
     #[error("{0}")]
@@ -214,7 +214,7 @@ pub struct ProducerIds {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AllocateProducerIdsError {
     /// NOT_CONTROLLER (41).
-    #[error("this broker is not the active controller")]
+    #[error("This is not the correct controller for this cluster.")]
     NotController,
     /// BROKER_ID_NOT_REGISTERED (102).
     #[error("no such broker")]
@@ -241,8 +241,21 @@ pub struct FeatureUpdate {
     pub name: String,
     /// New maximum version level; below 1 deletes.
     pub max_version_level: i16,
-    /// Whether the level may be lowered.
-    pub allow_downgrade: bool,
+    /// Which way the level may go.
+    pub upgrade_type: UpgradeType,
+}
+
+/// Which way a feature's level may go (`FeatureUpdate.UpgradeType`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UpgradeType {
+    /// None of the others.
+    Unknown,
+    /// Up only.
+    Upgrade,
+    /// Down, if nothing is lost.
+    SafeDowngrade,
+    /// Down, whatever is lost.
+    UnsafeDowngrade,
 }
 
 /// Why a feature was not changed.
@@ -252,7 +265,7 @@ pub enum FeatureUpdateError {
     #[error("{0}")]
     InvalidRequest(String),
     /// FEATURE_UPDATE_FAILED (96).
-    #[error("the finalized features could not be written")]
+    #[error("Unable to update finalized features due to an unexpected server error.")]
     Failed,
 }
 

@@ -97,6 +97,11 @@ impl Broker {
         format!("{}:{}", self.options.host, self.options.port)
     }
 
+    /// `zookeeper.connect`.
+    pub fn zookeeper_connect(&self) -> String {
+        self.options.zookeeper_connect.clone()
+    }
+
     /// `log.dirs`.
     pub fn data_dir(&self) -> PathBuf {
         self.dir.join("data")

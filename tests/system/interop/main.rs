@@ -1,5 +1,6 @@
 //! Interop tests: Gregor beside Apache Kafka 3.9, one module per subject.
 
+mod admin_requests;
 #[path = "../src/conversation.rs"]
 mod conversation;
 mod coordinator_tools;

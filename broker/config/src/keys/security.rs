@@ -54,9 +54,15 @@ pub(super) const KEYS: &[ConfigKey] = &[
     )
     .null(),
     string("password.encoder.keyfactory.algorithm", "", "How the encryption key is derived from the secret.")
+        .refused_unless(
+            "only PBKDF2 with SHA-1, SHA-256 or SHA-512 is there",
+            &["PBKDF2WithHmacSHA1", "PBKDF2WithHmacSHA256", "PBKDF2WithHmacSHA512"],
+        )
         .null()
         .low(),
-    string("password.encoder.cipher.algorithm", "AES/CBC/PKCS5Padding", "The cipher of the passwords.").low(),
+    string("password.encoder.cipher.algorithm", "AES/CBC/PKCS5Padding", "The cipher of the passwords.")
+        .refused("only AES in CBC mode is there")
+        .low(),
     int("password.encoder.key.length", "128", "The length of the encryption key, in bits.").at_least(8).low(),
     int("password.encoder.iterations", "4096", "How many rounds derive the encryption key.")
         .at_least(1024)

@@ -1,60 +1,36 @@
 //! AlterConfigs (33), versions 0 to 2 (`handleAlterConfigsRequest`): replaces a resource's whole configuration.
 
-use std::collections::HashMap;
-
-use gregor_zookeeper::schema::config::Configs;
 use kafka_protocol::messages::alter_configs_request::AlterConfigsResource;
 use kafka_protocol::messages::alter_configs_response::AlterConfigsResourceResponse;
 use kafka_protocol::messages::{AlterConfigsRequest, AlterConfigsResponse};
-use kafka_protocol::protocol::StrBytes;
 
+use super::altered_resources::{self, AlteredResource};
 use crate::broker::Broker;
-use crate::config_admin::{AlterConfigsError, ConfigResource};
-use crate::error_code::KafkaError;
+use crate::config_admin::{AlterOperation, Alteration, ConfigChange};
 
 /// Replaces each resource's configuration.
 pub async fn handle(broker: &Broker, request: AlterConfigsRequest) -> AlterConfigsResponse {
-    let mut counts: HashMap<(i8, &str), usize> = HashMap::new();
-    for resource in &request.resources {
-        *counts.entry((resource.resource_type, resource.resource_name.as_str())).or_default() += 1;
-    }
-    let mut responses = Vec::with_capacity(request.resources.len());
-    for resource in &request.resources {
-        let twice = counts[&(resource.resource_type, resource.resource_name.as_str())] > 1;
-        let replaced = match twice {
-            true => Err(AlterConfigsError::Invalid("Each resource must appear at most once.".to_owned())),
-            false => replace(broker, resource, request.validate_only).await,
-        };
-        let response = match replaced {
-            Ok(()) => AlterConfigsResourceResponse::default(),
-            Err(error) => AlterConfigsResourceResponse::default()
-                .with_error_code(error.kafka_error().code())
-                .with_error_message(Some(StrBytes::from_string(error.to_string()))),
-        };
-        let response = response
+    let resources: Vec<AlteredResource<'_>> = request.resources.iter().map(replacement).collect();
+    let outcomes = altered_resources::alter(broker, &resources, request.validate_only).await;
+    let responses = request.resources.iter().zip(outcomes).map(|(resource, outcome)| {
+        AlterConfigsResourceResponse::default()
             .with_resource_type(resource.resource_type)
-            .with_resource_name(resource.resource_name.clone());
-        responses.push(response);
-    }
-    AlterConfigsResponse::default().with_responses(responses)
+            .with_resource_name(resource.resource_name.clone())
+            .with_error_code(outcome.error_code)
+            .with_error_message(outcome.error_message)
+    });
+    AlterConfigsResponse::default().with_responses(responses.collect())
 }
 
-async fn replace(
-    broker: &Broker,
-    resource: &AlterConfigsResource,
-    validate_only: bool,
-) -> Result<(), AlterConfigsError> {
-    let parsed = ConfigResource::parse(resource.resource_type, resource.resource_name.as_str())
-        .map_err(AlterConfigsError::Invalid)?;
-    let mut configs = Configs::new();
-    for config in &resource.configs {
-        let name = config.name.as_str();
-        let Some(value) = &config.value else {
-            return Err(AlterConfigsError::Invalid(format!("Null value not supported for : {name}")));
-        };
-        if configs.insert(name.to_owned(), value.as_str().to_owned()).is_some() {
-            return Err(AlterConfigsError::Invalid(format!("Error due to duplicate config keys : {name}")));
-        }
+fn replacement(resource: &AlterConfigsResource) -> AlteredResource<'_> {
+    let changes = resource.configs.iter().map(|config| ConfigChange {
+        name: config.name.as_str().to_owned(),
+        operation: AlterOperation::Set,
+        value: config.value.as_ref().map(|value| value.as_str().to_owned()),
+    });
+    AlteredResource {
+        resource_type: resource.resource_type,
+        name: resource.resource_name.as_str(),
+        alteration: Alteration::Replace(changes.collect()),
     }
-    broker.config_admin.replace(&broker.metadata.snapshot(), &parsed, configs, validate_only).await
 }

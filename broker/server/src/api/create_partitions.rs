@@ -33,7 +33,7 @@ pub async fn handle(broker: &Broker, request: CreatePartitionsRequest) -> Create
             continue;
         }
         let outcome = if duplicates.contains(&name) {
-            Err((ResponseError::InvalidRequest, "Duplicate topic in request.".to_owned()))
+            Err((ResponseError::InvalidRequest, Some("Duplicate topic in request.".to_owned())))
         } else {
             grow(broker, topic, &name, request.validate_only).await
         };
@@ -44,16 +44,15 @@ pub async fn handle(broker: &Broker, request: CreatePartitionsRequest) -> Create
                 result
             }
             Err((error, message)) => {
-                result.with_error_code(error.code()).with_error_message(Some(text(&message)))
+                result.with_error_code(error.code()).with_error_message(message.map(|message| text(&message)))
             }
         });
     }
     if !request.validate_only && !grown.is_empty() {
         for late in wait(broker, grown, request.timeout_ms).await {
             if let Some(result) = results.iter_mut().find(|result| topic_name(&result.name) == late) {
-                let error = ResponseError::RequestTimedOut;
-                result.error_code = error.code();
-                result.error_message = Some(text(&error.to_string()));
+                result.error_code = ResponseError::RequestTimedOut.code();
+                result.error_message = None;
             }
         }
     }
@@ -65,10 +64,9 @@ async fn grow(
     topic: &CreatePartitionsTopic,
     name: &TopicName,
     validate_only: bool,
-) -> Result<usize, (ResponseError, String)> {
+) -> Result<usize, (ResponseError, Option<String>)> {
     let Ok(standing) = broker.controller.topic_standing(name).await else {
-        let error = ResponseError::NotController;
-        return Err((error, error.to_string()));
+        return Err((ResponseError::NotController, None));
     };
     let assignments = topic.assignments.as_ref().map(|lists| {
         let lists = lists.iter().map(|list| list.broker_ids.iter().map(|id| BrokerId(id.0)).collect());
@@ -76,7 +74,7 @@ async fn grow(
     });
     let growth = Growth { name: name.clone(), count: topic.count, assignments };
     let grown = broker.topic_admin.grow(&broker.metadata.snapshot(), &growth, standing, validate_only).await;
-    grown.map_err(|error: GrowError| (error.kafka_error(), error.to_string()))
+    grown.map_err(|error: GrowError| (error.kafka_error(), Some(error.to_string())))
 }
 
 /// Which topics' new partitions still lack a leader when the time is up.

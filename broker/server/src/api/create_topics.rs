@@ -7,7 +7,6 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use gregor_config::Values;
 use gregor_model::{BrokerId, TopicId, TopicName};
 use gregor_wire::convert::{text, topic_name};
 use kafka_protocol::ResponseError;
@@ -16,6 +15,7 @@ use kafka_protocol::messages::create_topics_response::{CreatableTopicConfigs, Cr
 use kafka_protocol::messages::{CreateTopicsRequest, CreateTopicsResponse};
 
 use crate::broker::Broker;
+use crate::config_admin::DescribedConfig;
 use crate::error_code::KafkaError;
 use crate::topic_admin::{CreateTopicError, CreatedTopic, Layout, NewTopic};
 use crate::topic_wait;
@@ -26,18 +26,21 @@ const CLUSTER_METADATA: &str = "__cluster_metadata";
 /// Creates topics, and waits until this broker knows the leaders of all their partitions.
 pub async fn handle(broker: &Broker, request: CreateTopicsRequest) -> CreateTopicsResponse {
     if !broker.controller.is_active() {
-        let refused = request.topics.iter().map(|topic| refusal(topic, ResponseError::NotController, None));
+        // Kafka's empty message, which is not the same as none.
+        let empty = || Some(String::new());
+        let refused =
+            request.topics.iter().map(|topic| refusal(topic, ResponseError::NotController, empty()));
         return CreateTopicsResponse::default().with_topics(refused.collect());
     }
     let mut results = Vec::new();
     let mut created: HashMap<TopicName, usize> = HashMap::new();
-    for topic in distinct(&request.topics) {
+    for topic in &request.topics {
         let result = match precheck(topic, &request.topics) {
             Some(result) => result,
             None => match create(broker, topic, request.validate_only).await {
                 Ok(described) => {
                     created.insert(topic_name(&topic.name), described.assignment.len());
-                    describe(topic, &described)
+                    describe(broker, topic, &described)
                 }
                 Err(error) => refusal(topic, error.kafka_error(), Some(error.to_string())),
             },
@@ -53,12 +56,6 @@ pub async fn handle(broker: &Broker, request: CreateTopicsRequest) -> CreateTopi
         }
     }
     CreateTopicsResponse::default().with_topics(results)
-}
-
-/// The topics asked for, each name once.
-fn distinct(topics: &[CreatableTopic]) -> Vec<&CreatableTopic> {
-    let mut seen = std::collections::HashSet::new();
-    topics.iter().filter(|topic| seen.insert(topic.name.as_str())).collect()
 }
 
 /// What is wrong with the request itself.
@@ -109,7 +106,7 @@ async fn wait(broker: &Broker, created: HashMap<TopicName, usize>, timeout_ms: i
     topic_wait::wait(&broker.metadata, names, Duration::from_millis(timeout), done).await
 }
 
-fn describe(topic: &CreatableTopic, created: &CreatedTopic) -> CreatableTopicResult {
+fn describe(broker: &Broker, topic: &CreatableTopic, created: &CreatedTopic) -> CreatableTopicResult {
     let replicas = created.assignment.values().next().map_or(0, Vec::len);
     CreatableTopicResult::default()
         .with_name(topic.name.clone())
@@ -117,19 +114,20 @@ fn describe(topic: &CreatableTopic, created: &CreatedTopic) -> CreatableTopicRes
         .with_error_message(None)
         .with_num_partitions(i32::try_from(created.assignment.len()).unwrap_or(i32::MAX))
         .with_replication_factor(i16::try_from(replicas).unwrap_or(i16::MAX))
-        .with_configs(Some(configs(&created.configs)))
+        .with_configs(Some(configs(broker, created)))
 }
 
-fn configs(values: &Values) -> Vec<CreatableTopicConfigs> {
-    let entry = |key: &'static gregor_config::ConfigKey| {
-        let value = values.get(key.name).and_then(|value| value.to_text());
+/// The topic's keys; they were resolved once, when the topic was checked.
+fn configs(broker: &Broker, created: &CreatedTopic) -> Vec<CreatableTopicConfigs> {
+    let described = broker.config_admin.describe_created(&created.overrides).unwrap_or_default();
+    let entry = |config: DescribedConfig| {
         CreatableTopicConfigs::default()
-            .with_name(text(key.name))
-            .with_value(value.filter(|_| !key.is_sensitive()).map(|value| text(&value)))
-            .with_is_sensitive(key.is_sensitive())
-            .with_config_source(values.source(key.name).wire_id())
+            .with_name(text(&config.name))
+            .with_value(config.value.map(|value| text(&value)))
+            .with_is_sensitive(config.sensitive)
+            .with_config_source(config.source.wire_id())
     };
-    values.table().iter().map(entry).collect()
+    described.into_iter().map(entry).collect()
 }
 
 /// A topic that failed: nothing is said of its partitions and configuration.
@@ -164,9 +162,9 @@ mod tests {
     }
 
     #[test]
-    fn each_name_is_answered_once_and_doubles_are_refused() {
+    fn doubles_are_refused_each_time() {
         let topics = [topic("a"), topic("b"), topic("a"), topic(CLUSTER_METADATA)];
-        let found: Vec<_> = distinct(&topics).into_iter().map(|topic| precheck(topic, &topics)).collect();
+        let found: Vec<_> = topics.iter().map(|topic| precheck(topic, &topics)).collect();
         let messages: Vec<_> = found
             .iter()
             .map(|result| {
@@ -178,6 +176,7 @@ mod tests {
             [
                 Some("Found multiple entries for this topic.".to_owned()),
                 None,
+                Some("Found multiple entries for this topic.".to_owned()),
                 Some("Creation of internal topic __cluster_metadata is prohibited.".to_owned())
             ]
         );

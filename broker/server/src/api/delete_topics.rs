@@ -56,15 +56,14 @@ pub async fn handle(
     DeleteTopicsResponse::default().with_responses(results)
 }
 
-/// Names before version 6, names or ids since; each topic once.
+/// Names before version 6, names or ids since; Kafka answers what is named twice twice.
 fn topics(request: &DeleteTopicsRequest) -> Vec<Named> {
     let names = request.topic_names.iter().map(|name| Named { name: Some(topic_name(name)), id: None });
     let states = request.topics.iter().map(|topic| Named {
         name: topic.name.as_ref().map(topic_name),
         id: TopicId::from_wire(topic.topic_id),
     });
-    let mut seen = std::collections::HashSet::new();
-    names.chain(states).filter(|topic| seen.insert((topic.name.clone(), topic.id))).collect()
+    names.chain(states).collect()
 }
 
 /// Marks one topic; the name comes back when it is to be waited for.
@@ -72,7 +71,10 @@ async fn delete(broker: &Broker, topic: Named) -> (DeletableTopicResult, Option<
     let snapshot = broker.metadata.snapshot();
     let by_id = topic.id.and_then(|id| snapshot.topic_name(id).cloned());
     let Some(name) = topic.name.clone().or(by_id) else {
-        return (result(&topic, Some(ResponseError::UnknownTopicId)), None);
+        // Without a name and an id it is, to Kafka, a topic that one may not see.
+        let none = ResponseError::TopicAuthorizationFailed;
+        let error = if topic.id.is_some() { ResponseError::UnknownTopicId } else { none };
+        return (result(&topic, Some(error)), None);
     };
     let topic = Named { name: Some(name.clone()), id: topic.id };
     if snapshot.topic(name.as_str()).is_none() {

@@ -3,8 +3,8 @@
 
 use std::collections::HashSet;
 
-use gregor_config::Source;
 use gregor_wire::convert::text;
+use kafka_protocol::ResponseError;
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use kafka_protocol::messages::describe_configs_response::{
     DescribeConfigsResourceResult, DescribeConfigsResult, DescribeConfigsSynonym,
@@ -27,6 +27,9 @@ pub async fn handle(
         synonyms: request.include_synonyms,
         documentation: request.include_documentation && context.version >= 3,
     };
+    if request.resources.iter().any(|resource| !ConfigResource::is_known_type(resource.resource_type)) {
+        return refuse_all(&request);
+    }
     let mut results = Vec::with_capacity(request.resources.len());
     for resource in &request.resources {
         let result = match describe(broker, resource, options).await {
@@ -42,6 +45,19 @@ pub async fn handle(
         results.push(result);
     }
     DescribeConfigsResponse::default().with_results(results)
+}
+
+/// What Kafka says to a whole request that names a resource of a type it has not.
+fn refuse_all(request: &DescribeConfigsRequest) -> DescribeConfigsResponse {
+    const MESSAGE: &str = "This most likely occurs because of a request being malformed by the client library or the message was sent to an incompatible broker. See the broker logs for more details.";
+    let refused = request.resources.iter().map(|resource| {
+        DescribeConfigsResult::default()
+            .with_error_code(ResponseError::InvalidRequest.code())
+            .with_error_message(Some(text(MESSAGE)))
+            .with_resource_type(resource.resource_type)
+            .with_resource_name(resource.resource_name.clone())
+    });
+    DescribeConfigsResponse::default().with_results(refused.collect())
 }
 
 async fn describe(
@@ -73,7 +89,8 @@ fn entry(version: i16, config: DescribedConfig) -> DescribeConfigsResourceResult
         .with_read_only(config.read_only)
         .with_is_sensitive(config.sensitive);
     if version == 0 {
-        return entry.with_is_default(config.source == Source::Default);
+        // `is_default` stays false: 3.9 never sets it.
+        return entry;
     }
     let entry = entry.with_config_source(config.source.wire_id()).with_synonyms(synonyms.collect());
     if version < 3 {

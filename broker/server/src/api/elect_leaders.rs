@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use gregor_controller_machine::{ElectLeadersError, ElectLeadersRequest as Asked, ElectionType};
-use gregor_model::{BrokerId, TopicPartition};
+use gregor_model::{BrokerId, TopicName, TopicPartition};
 use gregor_wire::convert::{text, topic_partition, wire_topic_name};
 use indexmap::IndexMap;
 use kafka_protocol::ResponseError;
@@ -15,14 +15,15 @@ use tokio::time::Instant;
 use crate::broker::Broker;
 use crate::error_code::KafkaError;
 
-type Results = Vec<(TopicPartition, Option<(ResponseError, String)>)>;
+/// No error, or one with the reason if Kafka gives one.
+type Results = Vec<(TopicPartition, Option<(ResponseError, Option<String>)>)>;
 
 /// Elects leaders, and waits until this broker's metadata shows them.
 pub async fn handle(broker: &Broker, request: ElectLeadersRequest) -> ElectLeadersResponse {
     let election = match request.election_type {
-        0 => ElectionType::Preferred,
-        1 => ElectionType::Unclean,
-        _ => return ElectLeadersResponse::default().with_error_code(ResponseError::InvalidRequest.code()),
+        0 => Some(ElectionType::Preferred),
+        1 => Some(ElectionType::Unclean),
+        _ => None,
     };
     let partitions: Option<Vec<TopicPartition>> = request.topic_partitions.map(|topics| {
         let partitions = topics.iter().flat_map(|topic| {
@@ -30,21 +31,35 @@ pub async fn handle(broker: &Broker, request: ElectLeadersRequest) -> ElectLeade
         });
         partitions.collect()
     });
+    let Some(election) = election else {
+        let error = ResponseError::InvalidRequest;
+        return refuse(partitions.unwrap_or_default(), error).with_error_code(error.code());
+    };
     let asked = partitions.clone();
     match broker.controller.elect_leaders(Asked { election, partitions }).await {
         Ok(elected) => {
             let results = wait(broker, elected, request.timeout_ms).await;
             ElectLeadersResponse::default().with_replica_election_results(by_topic(results))
         }
-        Err(_) => {
-            let error = ResponseError::NotController;
-            let refused = asked.unwrap_or_default().into_iter();
-            let refused = refused.map(|partition| (partition, Some((error, error.to_string()))));
-            ElectLeadersResponse::default()
-                .with_error_code(error.code())
-                .with_replica_election_results(by_topic(refused.collect()))
-        }
+        // Kafka tells it of each partition, and nothing of the whole.
+        Err(_) => refuse(asked.unwrap_or_else(|| all_partitions(broker)), ResponseError::NotController),
     }
+}
+
+fn refuse(partitions: Vec<TopicPartition>, error: ResponseError) -> ElectLeadersResponse {
+    let refused = partitions.into_iter().map(|partition| (partition, Some((error, None))));
+    ElectLeadersResponse::default().with_replica_election_results(by_topic(refused.collect()))
+}
+
+/// Every partition that this broker knows of.
+fn all_partitions(broker: &Broker) -> Vec<TopicPartition> {
+    let snapshot = broker.metadata.snapshot();
+    let partitions = |name: &TopicName| {
+        let topic = snapshot.topic(name.as_str())?;
+        let name = name.clone();
+        Some(topic.partitions.keys().map(move |partition| TopicPartition::new(name.as_str(), *partition)))
+    };
+    snapshot.topic_names().filter_map(partitions).flatten().collect()
 }
 
 /// Waits until the metadata cache shows the elected leaders (`DelayedElectLeader`).
@@ -74,11 +89,8 @@ async fn wait(
     }
     let results = elected.into_iter().map(|(partition, result)| {
         let error = match result {
-            Err(error) => Some((error.kafka_error(), error.to_string())),
-            Ok(_) if waiting.contains_key(&partition) => {
-                let error = ResponseError::RequestTimedOut;
-                Some((error, error.to_string()))
-            }
+            Err(error) => Some((error.kafka_error(), Some(error.to_string()))),
+            Ok(_) if waiting.contains_key(&partition) => Some((ResponseError::RequestTimedOut, None)),
             Ok(_) => None,
         };
         (partition, error)
@@ -91,7 +103,8 @@ fn by_topic(results: Results) -> Vec<ReplicaElectionResult> {
     for (partition, error) in results {
         let mut result = PartitionResult::default().with_partition_id(partition.partition);
         if let Some((error, message)) = error {
-            result = result.with_error_code(error.code()).with_error_message(Some(text(&message)));
+            let message = message.map(|message| text(&message));
+            result = result.with_error_code(error.code()).with_error_message(message);
         }
         topics.entry(partition.topic).or_default().push(result);
     }

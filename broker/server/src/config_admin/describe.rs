@@ -2,11 +2,10 @@
 
 use std::collections::HashSet;
 
-use gregor_config::{ConfigKey, Properties, Scope, Source, Value, ValueType, broker_table, dynamic, topic};
-use gregor_model::BrokerId;
+use gregor_config::{ConfigKey, Properties, Scope, Source, Value, broker_table, dynamic, topic};
 use gregor_zookeeper::ZooKeeperError;
 
-use super::layers::Layered;
+use super::layers::{BrokerLayers, Layered};
 use super::{ConfigAdmin, ConfigResource};
 use crate::log_levels::LogLevels;
 use crate::metadata_cache::MetadataSnapshot;
@@ -61,8 +60,8 @@ pub enum DescribeError {
     /// INVALID_TOPIC_EXCEPTION.
     #[error(transparent)]
     TopicName(#[from] gregor_model::InvalidTopicName),
-    /// UNKNOWN_TOPIC_OR_PARTITION.
-    #[error("This server does not host this topic-partition.")]
+    /// UNKNOWN_TOPIC_OR_PARTITION; Kafka says no more.
+    #[error("")]
     UnknownTopic,
     /// UNKNOWN_SERVER_ERROR.
     #[error(transparent)]
@@ -81,39 +80,43 @@ impl ConfigAdmin {
         keys: Option<&HashSet<String>>,
         options: DescribeOptions,
     ) -> Result<Vec<DescribedConfig>, DescribeError> {
+        let current = self.layers.current();
+        let places = Places { current: &current, file: self.layers.fixed().properties() };
         let mut described = match resource {
             ConfigResource::Topic(name) => {
                 name.validate()?;
                 if snapshot.topic(name.as_str()).is_none() {
                     return Err(DescribeError::UnknownTopic);
                 }
-                let stored = self.store.topic_configs(name).await?;
-                let overrides = stored.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
-                topic_configs(&self.layers.current(), &self.static_properties(), &overrides)?
+                let overrides = self.store.topic_configs(name).await?.into_iter().collect();
+                places.topic(&overrides)?
             }
-            ConfigResource::Broker(id) if *id == self.id => {
-                broker_configs(&self.layers.current(), &self.static_properties())
+            ConfigResource::Broker(id) if *id == self.id => places.broker(),
+            ConfigResource::Broker(id) => {
+                return Err(DescribeError::Invalid(format!(
+                    "Unexpected broker id, expected {} or empty string, but received {id}",
+                    self.id
+                )));
             }
-            ConfigResource::AllBrokers => cluster_configs(&self.layers.current(), &self.static_properties()),
-            ConfigResource::Broker(id) | ConfigResource::BrokerLogger(id) if *id != self.id => {
-                return Err(unexpected_broker(self.id, *id));
+            ConfigResource::AllBrokers => places.all_brokers(),
+            ConfigResource::BrokerLogger(id) if *id == self.id => loggers(&self.log_levels),
+            ConfigResource::BrokerLogger(id) => {
+                return Err(DescribeError::Invalid(format!(
+                    "Unexpected broker id, expected {} but received {id}",
+                    self.id
+                )));
             }
-            ConfigResource::Broker(_) | ConfigResource::BrokerLogger(_) => loggers(&self.log_levels),
         };
         described.retain(|config| keys.is_none_or(|keys| keys.contains(&config.name)));
         for config in &mut described {
             if !options.synonyms {
                 config.synonyms.clear();
             }
-            if !options.documentation {
+            if !options.documentation && config.source != Source::DynamicBrokerLogger {
                 config.documentation = None;
             }
         }
         Ok(described)
-    }
-
-    fn static_properties(&self) -> Properties {
-        self.config.properties().clone()
     }
 }
 
@@ -126,16 +129,132 @@ fn loggers(levels: &LogLevels) -> Vec<DescribedConfig> {
         source: Source::DynamicBrokerLogger,
         sensitive: false,
         synonyms: Vec::new(),
-        type_id: ValueType::String.wire_id(),
-        documentation: None,
+        type_id: 0,
+        // Kafka leaves it empty, which is not the same as none.
+        documentation: Some(String::new()),
     });
     described.collect()
 }
 
-fn unexpected_broker(ours: BrokerId, asked: BrokerId) -> DescribeError {
-    DescribeError::Invalid(format!(
-        "Unexpected broker id, expected {ours} or empty string, but received {asked}"
-    ))
+/// Where a broker's keys are set.
+struct Places<'a> {
+    current: &'a Layered,
+    file: &'a Properties,
+}
+
+impl Places<'_> {
+    /// The topic's keys (`createTopicConfigEntry`): an override first, then what the broker says under its own names.
+    fn topic(&self, overrides: &Properties) -> Result<Vec<DescribedConfig>, DescribeError> {
+        let values = topic::resolve(&self.current.values, overrides)?;
+        let described = values.table().iter().map(|key| {
+            let value = values.get(key.name).and_then(|value| text(key, &value));
+            let mut synonyms = self.topic_synonyms(key.name);
+            if overrides.contains(key.name) {
+                let own = DescribedSynonym {
+                    name: key.name.to_owned(),
+                    value: value.clone(),
+                    source: Source::DynamicTopic,
+                };
+                synonyms.insert(0, own);
+            }
+            DescribedConfig {
+                name: key.name.to_owned(),
+                value,
+                read_only: false,
+                source: strongest(&synonyms),
+                sensitive: key.is_sensitive(),
+                synonyms,
+                type_id: key.value_type.wire_id(),
+                documentation: Some(key.doc.to_owned()),
+            }
+        });
+        Ok(described.collect())
+    }
+
+    /// Where brokers set the default of a topic's key.
+    fn topic_synonyms(&self, name: &str) -> Vec<DescribedSynonym> {
+        match topic::synonyms(name).first() {
+            Some((broker_name, _)) => self.synonyms(broker_name, false),
+            None => Vec::new(),
+        }
+    }
+
+    /// Every key of this broker, and whatever else is set.
+    fn broker(&self) -> Vec<DescribedConfig> {
+        let set = self.current.layered.config.properties();
+        let known = broker_table().iter().filter(|key| !key.internal).map(|key| {
+            let value = self.current.values.get(key.name).and_then(|value| text(key, &value));
+            self.describe(key.name, value)
+        });
+        let is_told = |name: &str| broker_table().get(name).is_some_and(|key| !key.internal);
+        let others = set.iter().filter(|(name, _)| !is_told(name));
+        known.chain(others.map(|(name, value)| self.describe(name, Some(value.to_owned())))).collect()
+    }
+
+    /// What is set for all brokers together; of where else it is set nothing is told.
+    fn all_brokers(&self) -> Vec<DescribedConfig> {
+        let described = self.current.layered.cluster.iter().map(|(name, value)| {
+            let mut config = self.describe(name, Some(value.to_owned()));
+            config.synonyms.retain(|synonym| synonym.source == Source::DynamicDefaultBroker);
+            config.source = strongest(&config.synonyms);
+            config
+        });
+        described.collect()
+    }
+
+    /// One key of brokers, known or not (`createBrokerConfigEntry`).
+    fn describe(&self, name: &str, value: Option<String>) -> DescribedConfig {
+        let exact = broker_table().get(name);
+        let value_type = dynamic::find(name).or_else(|| dynamic::find(dynamic::base_name(name)));
+        // Nothing says that an unknown key is no secret.
+        let sensitive = value_type.is_none_or(ConfigKey::is_sensitive);
+        let synonyms = self.synonyms(name, sensitive);
+        DescribedConfig {
+            name: name.to_owned(),
+            value: value.filter(|_| !sensitive),
+            read_only: exact.is_none_or(|key| key.scope == Scope::ReadOnly),
+            source: strongest(&synonyms),
+            sensitive,
+            synonyms,
+            type_id: value_type.map_or(0, |key| key.value_type.wire_id()),
+            documentation: exact.map(|key| key.doc.to_owned()),
+        }
+    }
+
+    /// Where a key and those of its family are set, the strongest place first, beginning with the key asked for
+    /// (`configSynonyms`).
+    fn synonyms(&self, asked: &str, sensitive: bool) -> Vec<DescribedSynonym> {
+        let mut names = dynamic::synonyms(asked);
+        let base = dynamic::base_name(asked);
+        if base != asked {
+            names.push(base);
+        }
+        let places = [
+            (Source::DynamicBroker, &self.current.layered.broker),
+            (Source::DynamicDefaultBroker, &self.current.layered.cluster),
+            (Source::StaticBroker, self.file),
+        ];
+        let set = places.into_iter().flat_map(|(source, properties)| {
+            names.iter().filter_map(move |name| Some((*name, properties.get(name)?.to_owned(), source)))
+        });
+        let defaults = names.iter().filter_map(|name| {
+            let value = Value::default_text(broker_table().get(name)?)?;
+            Some((*name, value, Source::Default))
+        });
+        set.chain(defaults)
+            .skip_while(|(name, _, _)| *name != asked)
+            .map(|(name, value, source)| DescribedSynonym {
+                name: name.to_owned(),
+                value: (!sensitive).then_some(value),
+                source,
+            })
+            .collect()
+    }
+}
+
+/// The source of a value is the first of its synonyms.
+fn strongest(synonyms: &[DescribedSynonym]) -> Source {
+    synonyms.first().map_or(Source::Default, |synonym| synonym.source)
 }
 
 fn text(key: &ConfigKey, value: &Value) -> Option<String> {
@@ -146,166 +265,11 @@ fn text(key: &ConfigKey, value: &Value) -> Option<String> {
     }
 }
 
-/// The topic's keys (`createTopicConfigEntry`): an override first, then what the broker says under its own names.
-fn topic_configs(
-    layered: &Layered,
-    file: &Properties,
+/// The keys of a topic that was just created, as CreateTopics tells them.
+pub fn created_topic(
+    layers: &BrokerLayers,
     overrides: &Properties,
 ) -> Result<Vec<DescribedConfig>, DescribeError> {
-    let values = topic::resolve(&layered.values, overrides)?;
-    let keys = values.table().iter().filter(|key| !key.internal || overrides.contains(key.name));
-    let described = keys.map(|key| {
-        let value = values.get(key.name).and_then(|value| text(key, &value));
-        let broker_names: Vec<&str> = topic::synonyms(key.name).iter().map(|(name, _)| *name).collect();
-        let mut synonyms = match broker_names.first() {
-            Some(name) => synonyms_of(layered, file, &broker_names, name),
-            None => Vec::new(),
-        };
-        if overrides.contains(key.name) {
-            let own = DescribedSynonym {
-                name: key.name.to_owned(),
-                value: value.clone(),
-                source: Source::DynamicTopic,
-            };
-            synonyms.insert(0, own);
-        }
-        DescribedConfig {
-            name: key.name.to_owned(),
-            value,
-            read_only: false,
-            source: synonyms.first().map_or(Source::Default, |synonym| synonym.source),
-            sensitive: key.is_sensitive(),
-            synonyms,
-            type_id: key.value_type.wire_id(),
-            documentation: Some(key.doc.to_owned()),
-        }
-    });
-    Ok(described.collect())
-}
-
-/// Every key of this broker, and what else is set (`createBrokerConfigEntry`).
-fn broker_configs(layered: &Layered, file: &Properties) -> Vec<DescribedConfig> {
-    let table = broker_table();
-    let known = table.iter().filter(|key| !key.internal || layered.values.is_explicit(key.name)).map(|key| {
-        let value = layered.values.get(key.name).and_then(|value| text(key, &value));
-        of_broker_key(layered, file, key, value)
-    });
-    let mut described: Vec<DescribedConfig> = known.collect();
-    let unknown = [&layered.broker, &layered.cluster].into_iter().flat_map(Properties::iter);
-    let mut seen: HashSet<String> = described.iter().map(|config| config.name.clone()).collect();
-    for (name, value) in unknown {
-        if seen.insert(name.to_owned()) {
-            described.push(of_any_key(layered, file, name, value));
-        }
-    }
-    described
-}
-
-/// What is set for all brokers together.
-fn cluster_configs(layered: &Layered, file: &Properties) -> Vec<DescribedConfig> {
-    layered
-        .cluster
-        .iter()
-        .map(|(name, value)| of_any_key(layered, file, name, value))
-        .map(cluster_only)
-        .collect()
-}
-
-/// Of all brokers' default only what is set there is told.
-fn cluster_only(mut config: DescribedConfig) -> DescribedConfig {
-    config.synonyms.retain(|synonym| {
-        synonym.source >= Source::DynamicDefaultBroker || synonym.source == Source::Default
-    });
-    config.synonyms.retain(|synonym| synonym.source != Source::DynamicBroker);
-    config.source = Source::DynamicDefaultBroker;
-    config
-}
-
-fn of_any_key(layered: &Layered, file: &Properties, name: &str, value: &str) -> DescribedConfig {
-    let known =
-        broker_table().get(name).or_else(|| dynamic::DYNAMIC_ONLY.iter().find(|key| key.name == name));
-    if let Some(key) = known {
-        let value = (!key.is_sensitive()).then(|| value.to_owned());
-        return of_broker_key(layered, file, key, value);
-    }
-    // Nothing says that an unknown key is no secret.
-    let synonyms = synonyms_of(layered, file, &[name], name)
-        .into_iter()
-        .map(|synonym| DescribedSynonym { value: None, ..synonym })
-        .collect::<Vec<_>>();
-    DescribedConfig {
-        name: name.to_owned(),
-        value: None,
-        read_only: false,
-        source: synonyms.first().map_or(Source::Default, |synonym| synonym.source),
-        sensitive: true,
-        synonyms,
-        type_id: 0,
-        documentation: None,
-    }
-}
-
-fn of_broker_key(
-    layered: &Layered,
-    file: &Properties,
-    key: &ConfigKey,
-    value: Option<String>,
-) -> DescribedConfig {
-    let names = family(key.name);
-    let synonyms = synonyms_of(layered, file, &names, key.name);
-    DescribedConfig {
-        name: key.name.to_owned(),
-        value,
-        read_only: key.scope == Scope::ReadOnly,
-        source: synonyms.first().map_or(Source::Default, |synonym| synonym.source),
-        sensitive: key.is_sensitive(),
-        synonyms,
-        type_id: key.value_type.wire_id(),
-        documentation: Some(key.doc.to_owned()),
-    }
-}
-
-/// Keys that set the same thing in different units, the strongest first (`DynamicBrokerConfig.brokerConfigSynonyms`).
-fn family(name: &str) -> Vec<&str> {
-    const FAMILIES: &[&[&str]] = &[
-        &["log.roll.ms", "log.roll.hours"],
-        &["log.roll.jitter.ms", "log.roll.jitter.hours"],
-        &["log.flush.interval.ms", "log.flush.scheduler.interval.ms"],
-        &["log.retention.ms", "log.retention.minutes", "log.retention.hours"],
-    ];
-    match FAMILIES.iter().find(|family| family.contains(&name)) {
-        Some(family) => family.to_vec(),
-        None => vec![name],
-    }
-}
-
-/// Where the keys of a family are set, the strongest place first, beginning with the key asked for (`configSynonyms`).
-fn synonyms_of(layered: &Layered, file: &Properties, names: &[&str], asked: &str) -> Vec<DescribedSynonym> {
-    let places = [
-        (Source::DynamicBroker, &layered.broker),
-        (Source::DynamicDefaultBroker, &layered.cluster),
-        (Source::StaticBroker, file),
-    ];
-    let table = broker_table();
-    let secret = |name: &str| table.get(name).is_some_and(|key| key.value_type == ValueType::Password);
-    let mut synonyms = Vec::new();
-    for (source, properties) in places {
-        for name in names {
-            if let Some(value) = properties.get(name) {
-                let value = (!secret(name)).then(|| value.to_owned());
-                synonyms.push(DescribedSynonym { name: (*name).to_owned(), value, source });
-            }
-        }
-    }
-    for name in names {
-        if let Some(default) = table.get(name).and_then(|key| key.default) {
-            let value = (!secret(name)).then(|| default.to_owned());
-            synonyms.push(DescribedSynonym { name: (*name).to_owned(), value, source: Source::Default });
-        }
-    }
-    let first = synonyms.iter().position(|synonym| synonym.name == asked);
-    match first {
-        Some(first) => synonyms.split_off(first),
-        None => synonyms,
-    }
+    let current = layers.current();
+    Places { current: &current, file: layers.fixed().properties() }.topic(overrides)
 }

@@ -3,19 +3,22 @@
 //! again, this one too.
 
 mod alter;
+mod alteration;
 mod describe;
 mod layers;
+mod password_encoder;
 mod resource;
 
 use std::sync::Arc;
 
-use gregor_config::BrokerConfig;
+use gregor_config::Properties;
 use gregor_model::BrokerId;
 use gregor_zookeeper::store::Store;
 
 use crate::log_levels::LogLevels;
 
-pub use alter::{AlterConfigsError, AlterOperation, ConfigChange};
+pub use alter::AlterConfigsError;
+pub use alteration::{AlterOperation, Alteration, ConfigChange};
 pub use describe::{DescribeError, DescribeOptions, DescribedConfig, DescribedSynonym};
 pub use layers::BrokerLayers;
 pub use resource::ConfigResource;
@@ -24,7 +27,6 @@ pub use resource::ConfigResource;
 pub struct ConfigAdmin {
     id: BrokerId,
     store: Store,
-    config: Arc<BrokerConfig>,
     layers: Arc<BrokerLayers>,
     log_levels: Arc<LogLevels>,
 }
@@ -34,10 +36,14 @@ impl ConfigAdmin {
     pub fn new(
         id: BrokerId,
         store: Store,
-        config: Arc<BrokerConfig>,
         layers: Arc<BrokerLayers>,
         log_levels: Arc<LogLevels>,
     ) -> ConfigAdmin {
-        ConfigAdmin { id, store, config, layers, log_levels }
+        ConfigAdmin { id, store, layers, log_levels }
+    }
+
+    /// The keys of a topic with these overrides, as CreateTopics tells them.
+    pub fn describe_created(&self, overrides: &Properties) -> Result<Vec<DescribedConfig>, DescribeError> {
+        describe::created_topic(&self.layers, overrides)
     }
 }

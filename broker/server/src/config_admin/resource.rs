@@ -1,9 +1,8 @@
 //! What a configuration belongs to, as requests name it.
 
 use gregor_model::{BrokerId, TopicName};
-use gregor_zookeeper::schema::config::Entity;
 
-/// A resource of DescribeConfigs and AlterConfigs (`ConfigResource`).
+/// A resource of DescribeConfigs (`ConfigResource`).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ConfigResource {
     /// Type 2.
@@ -17,11 +16,17 @@ pub enum ConfigResource {
 }
 
 /// The types' ids on the wire.
-const TOPIC: i8 = 2;
-const BROKER: i8 = 4;
-const BROKER_LOGGER: i8 = 8;
+pub(super) const TOPIC: i8 = 2;
+pub(super) const BROKER: i8 = 4;
+pub(super) const BROKER_LOGGER: i8 = 8;
+pub(super) const CLIENT_METRICS: i8 = 16;
 
 impl ConfigResource {
+    /// Whether Kafka has resources of that type.
+    pub fn is_known_type(resource_type: i8) -> bool {
+        matches!(resource_type, TOPIC | BROKER | BROKER_LOGGER | CLIENT_METRICS)
+    }
+
     /// The resource that a request names; an error is Kafka's text for a resource that cannot be (INVALID_REQUEST).
     pub fn parse(resource_type: i8, name: &str) -> Result<ConfigResource, String> {
         match resource_type {
@@ -30,17 +35,13 @@ impl ConfigResource {
             BROKER => broker_id(name).map(ConfigResource::Broker),
             BROKER_LOGGER if name.is_empty() => Err("Broker id must not be empty".to_owned()),
             BROKER_LOGGER => broker_id(name).map(ConfigResource::BrokerLogger),
+            CLIENT_METRICS if name.is_empty() => {
+                Err("Client metrics subscription name must not be empty".to_owned())
+            }
+            CLIENT_METRICS => {
+                Err("Config type client-metrics is only supported on KRaft clusters".to_owned())
+            }
             other => Err(format!("Unsupported resource type: {other}")),
-        }
-    }
-
-    /// The entity whose node holds the configuration; none for loggers.
-    pub fn entity(&self) -> Option<Entity> {
-        match self {
-            ConfigResource::Topic(name) => Some(Entity::topic(name)),
-            ConfigResource::Broker(id) => Some(Entity::broker(Some(*id))),
-            ConfigResource::AllBrokers => Some(Entity::broker(None)),
-            ConfigResource::BrokerLogger(_) => None,
         }
     }
 }

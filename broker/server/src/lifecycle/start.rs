@@ -35,8 +35,10 @@ use crate::log_dir_failure::{self, LogDirFailures};
 use crate::log_levels::LogLevels;
 use crate::metadata_cache::MetadataCache;
 use crate::node_to_controller::NodeToController;
+use crate::quota_admin::QuotaAdmin;
 use crate::registration::Registration;
 use crate::replica_environment::BrokerEnvironment;
+use crate::scram_admin::ScramAdmin;
 use crate::settings::{self, ControlledShutdownSettings};
 use crate::topic_admin::{TopicAdmin, TopicDefaults};
 use crate::topic_configs::TopicConfigs;
@@ -199,6 +201,22 @@ impl Parts {
         Arc::new(Coordinators::new(&config.values, parts, counts))
     }
 
+    /// Starts housekeeping, and what follows changes in ZooKeeper.
+    fn start_duties(&self, tasks: &TaskTracker, broker: &Broker, session: &Session, config: &BrokerConfig) {
+        background::start(tasks, &self.stop, &self.logs, settings::log_schedule(&config.values));
+        compaction::start(tasks, &self.stop, &self.logs, &self.layers);
+        tasks.spawn(features::follow(session.clone(), broker.features.clone(), self.stop.clone()));
+        let reconfigured = Reconfigured {
+            broker: broker.id,
+            layers: self.layers.clone(),
+            topics: self.topic_configs.clone(),
+            logs: self.logs.clone(),
+            replicas: self.replicas.clone(),
+            controller: broker.controller.clone(),
+        };
+        tasks.spawn(dynamic_config::follow(session.clone(), reconfigured, self.stop.clone()));
+    }
+
     /// Starts every task and opens the listeners; the broker is registered already.
     fn run(
         self,
@@ -234,17 +252,17 @@ impl Parts {
             id: identity.broker_id,
             cluster_id: identity.cluster_id,
             settings,
-            metadata: self.metadata,
+            metadata: self.metadata.clone(),
             metadata_updates: Mutex::new(()),
             logs: self.logs.clone(),
             topic_configs: self.topic_configs.clone(),
             store: store.clone(),
             replicas: self.replicas.clone(),
-            registration: self.registration,
+            registration: self.registration.clone(),
             auto_topic_creation: AutoTopicCreation::default(),
-            topic_admin: TopicAdmin::new(store.clone(), config.values.clone(), defaults),
+            topic_admin: TopicAdmin::new(store.clone(), self.layers.clone(), defaults),
             controller: handle,
-            features: features.clone(),
+            features,
             coordinators,
             zookeeper_offsets: ZookeeperOffsets::new(
                 store.clone(),
@@ -253,24 +271,14 @@ impl Parts {
             config_admin: ConfigAdmin::new(
                 identity.broker_id,
                 store.clone(),
-                Arc::clone(&config),
                 self.layers.clone(),
                 log_levels,
             ),
+            quota_admin: QuotaAdmin::new(store.clone()),
+            scram_admin: ScramAdmin::new(store.clone()),
         });
         self.replicas.start();
-        background::start(&tasks, &self.stop, &self.logs, settings::log_schedule(&config.values));
-        compaction::start(&tasks, &self.stop, &self.logs, &self.layers);
-        tasks.spawn(features::follow(session.clone(), features, self.stop.clone()));
-        let reconfigured = Reconfigured {
-            broker: broker.id,
-            layers: self.layers,
-            topics: self.topic_configs,
-            logs: self.logs.clone(),
-            replicas: self.replicas.clone(),
-            controller: broker.controller.clone(),
-        };
-        tasks.spawn(dynamic_config::follow(session.clone(), reconfigured, self.stop.clone()));
+        self.start_duties(&tasks, &broker, &session, &config);
         let failures =
             LogDirFailures { id: broker.id, logs: self.logs.clone(), replicas: self.replicas, store };
         tasks.spawn(watch_log_dirs(failures, self.failures, self.stop.clone(), failed.clone()));

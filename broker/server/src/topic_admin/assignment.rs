@@ -69,11 +69,12 @@ pub fn check(assignment: &Assignment) -> Result<(), CreateTopicError> {
     if sizes.len() != 1 {
         return Err(CreateTopicError::UnequalReplicas);
     }
-    for (partition, replicas) in assignment {
+    let is_doubled = |replicas: &Vec<BrokerId>| {
         let distinct: BTreeSet<_> = replicas.iter().collect();
-        if distinct.len() != replicas.len() {
-            return Err(CreateTopicError::DuplicateReplica { partition: *partition });
-        }
+        distinct.len() != replicas.len()
+    };
+    if assignment.values().any(is_doubled) {
+        return Err(CreateTopicError::DuplicateReplica(assignment.clone()));
     }
     if !assignment.keys().copied().eq((0..).take(assignment.len())) {
         return Err(CreateTopicError::PartitionGaps);

@@ -2,9 +2,11 @@
 
 use gregor_config::topic::TopicConfigError;
 use gregor_controller_machine::PlacementError;
-use gregor_model::{InvalidTopicName, TopicName};
+use gregor_model::{BrokerId, InvalidTopicName, TopicName};
 use gregor_zookeeper::ZooKeeperError;
 use gregor_zookeeper::store::TopicWriteError;
+
+use super::assignment::Assignment;
 
 /// Why a topic was not created.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -49,11 +51,8 @@ pub enum CreateTopicError {
     #[error("All partitions should have the same number of replicas")]
     UnequalReplicas,
     /// INVALID_REPLICA_ASSIGNMENT.
-    #[error("Duplicate replica assignment found: partition {partition}")]
-    DuplicateReplica {
-        /// Where.
-        partition: i32,
-    },
+    #[error("Duplicate replica assignment found: {}", scala_map(.0))]
+    DuplicateReplica(Assignment),
     /// INVALID_REPLICA_ASSIGNMENT.
     #[error("partitions should be a consecutive 0-based integer sequence")]
     PartitionGaps,
@@ -83,6 +82,15 @@ pub enum DeleteTopicError {
     /// UNKNOWN_SERVER_ERROR.
     #[error("{0}")]
     ZooKeeper(#[from] ZooKeeperError),
+}
+
+/// As Scala prints the map of replicas by partition.
+fn scala_map(assignment: &Assignment) -> String {
+    let entry = |(partition, replicas): (&i32, &Vec<BrokerId>)| {
+        let replicas: Vec<String> = replicas.iter().map(ToString::to_string).collect();
+        format!("{partition} -> ArrayBuffer({})", replicas.join(", "))
+    };
+    format!("HashMap({})", assignment.iter().map(entry).collect::<Vec<_>>().join(", "))
 }
 
 fn names(names: &[TopicName]) -> String {

@@ -99,7 +99,7 @@ impl TopicAdmin {
             assignment.partitions.get(&0).map(|replicas| replicas.replicas.clone()).unwrap_or_default();
         let placed: Vec<Vec<BrokerId>> = match &growth.assignments {
             Some(lists) => {
-                check_lists(snapshot, lists, added, model.len())?;
+                check_lists(snapshot, lists, first, added, model.len())?;
                 lists.clone()
             }
             None => {
@@ -125,6 +125,7 @@ impl TopicAdmin {
 fn check_lists(
     snapshot: &MetadataSnapshot,
     lists: &[Vec<BrokerId>],
+    first: i32,
     added: i32,
     replication_factor: usize,
 ) -> Result<(), GrowError> {
@@ -141,17 +142,35 @@ fn check_lists(
             lists.len()
         ));
     }
-    for list in lists {
+    for (partition, list) in (first..).zip(lists) {
         let distinct: BTreeSet<&BrokerId> = list.iter().collect();
         if list.is_empty() {
-            return refuse("Cannot have replication factor of 0 for partition.".to_owned());
+            return refuse(format!("Cannot have replication factor of 0 for partition id {partition}."));
         }
         if distinct.len() != list.len() {
-            return refuse("Duplicate brokers not allowed in replica assignment.".to_owned());
-        }
-        if list.len() != replication_factor {
-            return refuse("Inconsistent replication factor between partitions.".to_owned());
+            let list = listed(list);
+            return refuse(format!(
+                "Duplicate brokers not allowed in replica assignment: {list} for partition id {partition}."
+            ));
         }
     }
-    Ok(())
+    let uneven: Vec<(i32, usize)> = (first..)
+        .zip(lists)
+        .map(|(partition, list)| (partition, list.len()))
+        .filter(|(_, size)| *size != replication_factor)
+        .collect();
+    if uneven.is_empty() {
+        return Ok(());
+    }
+    let partitions: Vec<i32> = uneven.iter().map(|(partition, _)| *partition).collect();
+    let sizes: Vec<usize> = uneven.iter().map(|(_, size)| *size).collect();
+    refuse(format!(
+        "Inconsistent replication factor between partitions, partition 0 has {replication_factor} while partitions [{}] have replication factors [{}], respectively.",
+        listed(&partitions),
+        listed(&sizes)
+    ))
+}
+
+fn listed<T: ToString>(items: &[T]) -> String {
+    items.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }

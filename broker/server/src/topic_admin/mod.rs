@@ -10,7 +10,9 @@ mod growth;
 #[cfg(test)]
 mod tests;
 
-use gregor_config::{Properties, Values, topic};
+use std::sync::Arc;
+
+use gregor_config::{Properties, topic};
 use gregor_model::{
     BrokerId, ReplicaAssignment, TopicId, TopicName, ZnodeVersion, has_collision_chars, names_collide,
 };
@@ -18,6 +20,7 @@ use gregor_zookeeper::schema::config::{Configs, Entity};
 use gregor_zookeeper::schema::topic::TopicAssignment;
 use gregor_zookeeper::store::Store;
 
+use crate::config_admin::BrokerLayers;
 use crate::metadata_cache::MetadataSnapshot;
 
 pub use assignment::{Assignment, Layout, TopicDefaults};
@@ -42,21 +45,21 @@ pub struct CreatedTopic {
     pub id: Option<TopicId>,
     /// Replicas by partition.
     pub assignment: Assignment,
-    /// The effective configuration.
-    pub configs: Values,
+    /// Its own configuration.
+    pub overrides: Properties,
 }
 
 /// Creates and deletes topics.
 pub struct TopicAdmin {
     store: Store,
-    values: Values,
+    layers: Arc<BrokerLayers>,
     defaults: TopicDefaults,
 }
 
 impl TopicAdmin {
-    /// `values` are the broker's: topics' configurations build on them.
-    pub fn new(store: Store, values: Values, defaults: TopicDefaults) -> TopicAdmin {
-        TopicAdmin { store, values, defaults }
+    /// `layers` are the broker's configuration: topics' configurations build on them.
+    pub fn new(store: Store, layers: Arc<BrokerLayers>, defaults: TopicDefaults) -> TopicAdmin {
+        TopicAdmin { store, layers, defaults }
     }
 
     /// Creates a topic, or with `validate_only` says whether it could be. The first check that fails is told.
@@ -74,13 +77,12 @@ impl TopicAdmin {
         let assignment = assignment::resolve(&new.layout, self.defaults, snapshot, start)?;
         self.check_name(&new.name).await?;
         assignment::check(&assignment)?;
-        topic::validate(&self.values, &overrides)?;
-        let configs = topic::resolve(&self.values, &overrides).map_err(topic::TopicConfigError::from)?;
+        topic::validate(&self.layers.current().values, &overrides)?;
         let id = match validate_only {
             true => None,
             false => Some(self.write(&new.name, &overrides, &assignment).await?),
         };
-        Ok(CreatedTopic { id, assignment, configs })
+        Ok(CreatedTopic { id, assignment, overrides })
     }
 
     /// Marks a topic for deletion; one that is marked already is fine (`AdminZkClient.deleteTopic`).

@@ -28,7 +28,10 @@ fn manual_assignments() {
     check_manual(&[(0, &[1, 2]), (1, &[2, 3])], Ok(()));
     check_manual(&[(1, &[1]), (0, &[9])], Ok(()));
     check_manual(&[(0, &[1, 2]), (1, &[2])], Err(CreateTopicError::UnequalReplicas));
-    check_manual(&[(0, &[1, 1])], Err(CreateTopicError::DuplicateReplica { partition: 0 }));
+    check_manual(
+        &[(0, &[1, 1])],
+        Err(CreateTopicError::DuplicateReplica([(0, vec![BrokerId(1); 2])].into())),
+    );
     check_manual(&[(0, &[1]), (2, &[1])], Err(CreateTopicError::PartitionGaps));
     check_manual(&[(-1, &[1]), (0, &[1])], Err(CreateTopicError::PartitionGaps));
 }

@@ -6,7 +6,7 @@ use super::world::World;
 use super::zoo::partition;
 use crate::{
     AllocateProducerIdsRequest, ControlledShutdownRequest, ElectLeadersRequest, ElectionType, Event,
-    FeatureUpdate, Operation, Outcome, ProducerIdBlock, RequestId, Timer, UpdateFeaturesRequest,
+    FeatureUpdate, Operation, Outcome, ProducerIdBlock, RequestId, Timer, UpdateFeaturesRequest, UpgradeType,
 };
 
 /// t-0 led by 2 though 1 is preferred and in sync.
@@ -204,12 +204,12 @@ fn features_cannot_be_raised_but_deleted() {
     world.zoo.brokers.clear();
     world.zoo.features.as_mut().unwrap().features.insert("old".to_owned(), 1);
     world.elect(5);
-    let update = |name: &str, max_version_level, allow_downgrade| FeatureUpdate {
+    let update = |name: &str, max_version_level, upgrade_type| FeatureUpdate {
         name: name.to_owned(),
         max_version_level,
-        allow_downgrade,
+        upgrade_type,
     };
-    let updates = vec![update("new", 1, false), update("old", 0, true)];
+    let updates = vec![update("new", 1, UpgradeType::Upgrade), update("old", 0, UpgradeType::SafeDowngrade)];
     let request = || UpdateFeaturesRequest { updates: updates.clone() };
     let lines = world.give(Event::UpdateFeatures(RequestId(1), request()));
     assert!(

@@ -1,23 +1,23 @@
 //! UpdateFeatures (57).
 
 use gregor_controller_machine::{
-    FeatureUpdate, FeatureUpdateError, FeatureUpdateResult, NotController, UpdateFeaturesRequest,
+    FeatureUpdate, FeatureUpdateError, FeatureUpdateResult, NotController, UpdateFeaturesRequest, UpgradeType,
 };
 use gregor_wire::convert::text;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::update_features_response::UpdatableFeatureResult;
 use kafka_protocol::messages::{self, UpdateFeaturesResponse};
 
-/// `UpgradeType.UPGRADE`: the only type that does not lower a level.
-const UPGRADE: i8 = 1;
-
 pub(crate) fn decode(request: &messages::UpdateFeaturesRequest, version: i16) -> UpdateFeaturesRequest {
     let updates = request.feature_updates.iter().map(|update| FeatureUpdate {
         name: update.feature.to_string(),
         max_version_level: update.max_version_level,
-        allow_downgrade: match version {
-            0 => update.allow_downgrade,
-            _ => update.upgrade_type != UPGRADE,
+        upgrade_type: match (version, update.allow_downgrade, update.upgrade_type) {
+            (0, true, _) => UpgradeType::SafeDowngrade,
+            (0, false, _) | (_, _, 1) => UpgradeType::Upgrade,
+            (_, _, 2) => UpgradeType::SafeDowngrade,
+            (_, _, 3) => UpgradeType::UnsafeDowngrade,
+            _ => UpgradeType::Unknown,
         },
     });
     UpdateFeaturesRequest { updates: updates.collect() }
@@ -33,7 +33,7 @@ pub(crate) fn answer(answer: Result<Vec<FeatureUpdateResult>, NotController>) ->
         }
     };
     let result = |(feature, result): &FeatureUpdateResult| {
-        let answer = UpdatableFeatureResult::default().with_feature(text(feature));
+        let answer = UpdatableFeatureResult::default().with_feature(text(feature)).with_error_message(None);
         match result {
             Ok(()) => answer,
             Err(error) => {
@@ -41,7 +41,9 @@ pub(crate) fn answer(answer: Result<Vec<FeatureUpdateResult>, NotController>) ->
             }
         }
     };
-    UpdateFeaturesResponse::default().with_results(results.iter().map(result).collect())
+    UpdateFeaturesResponse::default()
+        .with_error_message(None)
+        .with_results(results.iter().map(result).collect())
 }
 
 fn code(error: &FeatureUpdateError) -> ResponseError {

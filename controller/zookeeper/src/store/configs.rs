@@ -46,6 +46,23 @@ impl Store {
         Ok(names.into_iter().map(|name| Entity { entity_type, name }).collect())
     }
 
+    /// The client ids with configs below each of these users (`fetchAllChildEntityConfigs`): `alice/clients/app-1`.
+    pub async fn client_ids_of_users(&self, users: &[Entity]) -> Result<Vec<Entity>> {
+        let mut found = Vec::new();
+        for user in users {
+            let names = match self.session.children(&format!("{}/clients", user.path())).await {
+                Err(ZooKeeperError::NoNode) => continue,
+                result => result?,
+            };
+            let below = |name: String| Entity {
+                entity_type: user.entity_type,
+                name: format!("{}/clients/{name}", user.name),
+            };
+            found.extend(names.into_iter().map(below));
+        }
+        Ok(found)
+    }
+
     /// Replaces an entity's configs, or creates its node (`setOrCreateEntityConfigs`). `controller_version` is that of
     /// `/controller` read just before: the write is refused with `BadVersion` if that node has changed. The first write
     /// of an entity's configs is never fenced, as in Kafka.
