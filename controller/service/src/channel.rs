@@ -6,6 +6,7 @@
 //! its session, and its entries share their content.
 
 mod answer;
+mod body;
 mod encode;
 mod update_metadata;
 
@@ -154,15 +155,17 @@ impl Sender {
         match request {
             ControlRequest::LeaderAndIsr(request) => {
                 let version = context.versions.leader_and_isr;
-                let body = encode::leader_and_isr(request, context.controller, &context.listener, version);
-                let response = connection.send(body, version).await?;
+                let body = encode::leader_and_isr(request, context.controller, &context.listener, version)?;
+                let response =
+                    connection.send_encoded::<messages::LeaderAndIsrRequest>(&[], body, version).await?;
                 Ok(answer::leader_and_isr(broker, request, &response))
             }
             ControlRequest::UpdateMetadata(request) => {
                 let version = context.versions.update_metadata;
-                let body = context.encoded.body(request, context.controller, version)?;
-                let response =
-                    connection.send_encoded::<messages::UpdateMetadataRequest>(&body, version).await?;
+                let (head, shared) = context.encoded.body(request, context.controller, version)?;
+                let response = connection
+                    .send_encoded::<messages::UpdateMetadataRequest>(&head, shared, version)
+                    .await?;
                 if response.error_code != 0 {
                     warn!(%broker, code = response.error_code, "UpdateMetadata was refused");
                 }

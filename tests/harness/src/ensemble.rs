@@ -13,6 +13,9 @@ use tokio::net::TcpStream;
 /// A JVM on a busy two-core machine may take its time.
 const START_DEADLINE: Duration = Duration::from_secs(40);
 
+/// Heap of a large server.
+const LARGE_HEAP_MEBIBYTES: u32 = 2_048;
+
 /// How an ensemble is laid out.
 #[derive(Clone, Debug)]
 pub struct EnsembleOptions {
@@ -22,11 +25,13 @@ pub struct EnsembleOptions {
     pub host: String,
     /// Forces every transaction to disk before answering. Off, as no test cuts the machine's power.
     pub force_sync: bool,
+    /// For hundreds of thousands of znodes and for measuring: much heap, and the JVM's own defaults for speed.
+    pub large: bool,
 }
 
 impl Default for EnsembleOptions {
     fn default() -> Self {
-        EnsembleOptions { servers: 1, host: "127.0.0.1".to_owned(), force_sync: false }
+        EnsembleOptions { servers: 1, host: "127.0.0.1".to_owned(), force_sync: false, large: false }
     }
 }
 
@@ -43,6 +48,7 @@ pub struct ZooKeeperServer {
     address: String,
     config: PathBuf,
     force_sync: bool,
+    large: bool,
     context: TestContext,
     process: Option<Process>,
 }
@@ -155,6 +161,7 @@ impl ZooKeeperServer {
             address: format!("{}:{port}", options.host),
             config: path,
             force_sync: options.force_sync,
+            large: options.large,
             context: context.clone(),
             process: None,
         })
@@ -175,7 +182,10 @@ impl ZooKeeperServer {
             ("org.slf4j.simpleLogger.dateTimeFormat", "HH:mm:ss.SSS"),
         ];
         let main_class = "org.apache.zookeeper.server.quorum.QuorumPeerMain";
-        let line = java::java(&java::zookeeper_class_path()?, &properties, main_class);
+        let mut line = java::java(&java::zookeeper_class_path()?, &properties, main_class);
+        if self.large {
+            line = java::for_speed(line, LARGE_HEAP_MEBIBYTES);
+        }
         let line = line.arg(self.config.display().to_string());
         self.process = Some(Process::spawn(&self.context, &self.name, &line)?);
         Ok(())

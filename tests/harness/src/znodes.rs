@@ -3,11 +3,16 @@
 use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use std::collections::VecDeque;
 use std::time::Duration;
-use zookeeper_client::{Acls, Client, CreateMode, Error};
+use zookeeper_client::{Acls, Client, CreateMode, Error, MultiWriter};
 
 /// Long enough that no test's ZooKeeper outage ends it.
 const SESSION_TIMEOUT: Duration = Duration::from_secs(40);
+
+/// Of `create_all` and `set_all`.
+const WRITES_PER_REQUEST: usize = 500;
+const REQUESTS_IN_FLIGHT: usize = 16;
 
 /// A view of the znodes below the cluster's chroot.
 #[derive(Debug)]
@@ -81,6 +86,58 @@ impl Znodes {
             }
         }
         bail!("cannot create {path}")
+    }
+
+    /// Creates many persistent znodes, hundreds in a request. What comes earlier may be the parent of what comes later.
+    pub async fn create_all(&self, nodes: &[(String, Vec<u8>)]) -> Result<()> {
+        let options = CreateMode::Persistent.with_acls(Acls::anyone_all());
+        self.write_all(nodes, |writer, path, data| writer.add_create(path, data, &options)).await
+    }
+
+    /// Replaces the data of many znodes, hundreds in a request.
+    pub async fn set_all(&self, nodes: &[(String, Vec<u8>)]) -> Result<()> {
+        self.write_all(nodes, |writer, path, data| writer.add_set_data(path, data, None)).await
+    }
+
+    async fn write_all(
+        &self,
+        nodes: &[(String, Vec<u8>)],
+        add: impl Fn(&mut MultiWriter<'_>, &str, &[u8]) -> Result<(), Error>,
+    ) -> Result<()> {
+        let mut in_flight = VecDeque::new();
+        for nodes in nodes.chunks(WRITES_PER_REQUEST) {
+            let mut writer = self.client.new_multi_writer();
+            for (path, data) in nodes {
+                add(&mut writer, &format!("{}{path}", self.chroot), data)?;
+            }
+            // Sent here; only the answer is awaited later.
+            in_flight.push_back(Box::pin(writer.commit()));
+            if in_flight.len() > REQUESTS_IN_FLIGHT
+                && let Some(answer) = in_flight.pop_front()
+            {
+                answer.await.context("writing many znodes")?;
+            }
+        }
+        for answer in in_flight {
+            answer.await.context("writing many znodes")?;
+        }
+        Ok(())
+    }
+
+    /// Creates a znode that vanishes with this view.
+    pub async fn create_ephemeral(&self, path: &str, data: &[u8]) -> Result<()> {
+        let options = CreateMode::Ephemeral.with_acls(Acls::anyone_all());
+        let path = format!("{}{path}", self.chroot);
+        self.client.create(&path, data, &options).await.with_context(|| format!("creating {path}"))?;
+        Ok(())
+    }
+
+    /// Removes a znode, if there is one.
+    pub async fn delete(&self, path: &str) -> Result<()> {
+        match self.client.delete(&format!("{}{path}", self.chroot), None).await {
+            Ok(()) | Err(Error::NoNode) => Ok(()),
+            Err(error) => Err(error).with_context(|| format!("deleting {path}")),
+        }
     }
 
     /// Creates a persistent znode without data, and every parent it lacks, the chroot too.

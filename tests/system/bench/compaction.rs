@@ -1,8 +1,9 @@
 //! Compaction of the same segments by Gregor's cleaner, in this process, and by that of an Apache Kafka broker, each with its
 //! default of memory; bytes of log per second, as Kafka's own log line counts them.
 
-use crate::{java_flags, stored};
+use crate::{KAFKAS_HEAP_MEBIBYTES, stored};
 use anyhow::{Context as _, Result, bail, ensure};
+use gregor_harness::java;
 use gregor_harness::{BrokerKind, Cluster, ClusterBuilder, Process, TestContext, wait};
 use gregor_log::{CleanOutcome, CleanerConfig, CleanerStats, CleanupPolicy, LogCleaner, LogConfig};
 use gregor_records::{Codec, Compression};
@@ -113,7 +114,7 @@ async fn clean_by_kafka(context: &TestContext, filled: &Path) -> Result<f64> {
         }
     }
     // The page cache is warm for both.
-    let line = java_flags::for_speed(cluster.broker(0)?.command_line()?);
+    let line = java::for_speed(cluster.broker(0)?.command_line()?, KAFKAS_HEAP_MEBIBYTES);
     let mut process = Process::spawn(context, "broker-0", &line)?;
     let figure = wait_for_cleaning(&cluster, &mut process).await;
     process.kill();

@@ -1,7 +1,7 @@
 //! Benchmarks, run by tests/bench. Each case prints its tables: Gregor's figures, and Apache Kafka's from the same run.
 
 mod compaction;
-mod java_flags;
+mod controller;
 mod log;
 mod recovery;
 mod start;
@@ -13,7 +13,9 @@ use gregor_harness::java::kafka_libs;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::path::Path;
 
-const CASES: [&str; 4] = ["start", "log", "recovery", "compaction"];
+const CASES: [&str; 5] = ["start", "log", "recovery", "compaction", "controller"];
+/// Heap of an Apache Kafka that is measured: its start script's default.
+const KAFKAS_HEAP_MEBIBYTES: u32 = 1_024;
 
 fn main() -> Result<()> {
     raise_open_files()?;
@@ -50,7 +52,8 @@ fn run(cases: &[&str]) -> Result<()> {
             "start" => runtime.block_on(start::run(&context, with_kafka)),
             "log" => log::run(&context),
             "recovery" => runtime.block_on(recovery::run(&context, with_kafka)),
-            _ => runtime.block_on(compaction::run(&context, with_kafka)),
+            "compaction" => runtime.block_on(compaction::run(&context, with_kafka)),
+            _ => runtime.block_on(controller::run(&context, with_kafka)),
         }
         .with_context(|| format!("benchmark {case}"))?;
     }

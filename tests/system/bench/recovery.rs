@@ -4,8 +4,9 @@
 //! Filling and opening each run in a process of their own, this program again with a hidden case: the first ends with
 //! kill -9, and the other one's memory is nothing but that of its logs.
 
-use crate::{java_flags, stored};
+use crate::{KAFKAS_HEAP_MEBIBYTES, stored};
 use anyhow::{Context as _, Result, ensure};
+use gregor_harness::java;
 use gregor_harness::{BrokerKind, ClusterBuilder, Process, TestContext, wait};
 use gregor_log::{LogConfig, LogManager};
 use gregor_model::Offset;
@@ -173,7 +174,7 @@ async fn kafka_on_copy(context: &TestContext, dir: &Path) -> Result<Duration> {
     let copied =
         Command::new("cp").arg("-a").arg(format!("{}/.", dir.display())).arg(broker.data_dir()).status()?;
     ensure!(copied.success(), "the directory could not be copied");
-    let line = java_flags::for_speed(broker.command_line()?);
+    let line = java::for_speed(broker.command_line()?, KAFKAS_HEAP_MEBIBYTES);
     let mut process = Process::spawn(context, "broker-0", &line)?;
     wait::until("Kafka to have loaded its logs", KAFKAS_PATIENCE, || {
         let found = broker.log().map(|log| loading_time(&log));

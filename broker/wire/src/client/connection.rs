@@ -3,6 +3,7 @@
 //! Two tasks own the socket's halves; both end when the last handle is dropped, on any error, and on a timeout.
 //! The writer notes each request before it sends it, the reader takes notes off in order, so answers find their
 //! callers by position and correlation id. At most `in_flight_max` requests are unanswered: one more waits to be sent.
+//! Small requests that wait together are sent in one write; large ones are sent from where they are.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -21,6 +22,9 @@ use tokio_util::sync::CancellationToken;
 use super::{ApiVersions, ClientError};
 use crate::decode::{DecodeError, decode};
 use crate::frame::FrameBuffer;
+
+/// What is at least so long is written by itself instead of being copied together with others.
+const LARGE_BYTES: usize = 64 * 1024;
 
 /// How a connection behaves.
 #[derive(Clone, Debug)]
@@ -97,6 +101,8 @@ impl State {
 #[derive(Debug)]
 struct Outgoing {
     frame: Bytes,
+    /// The rest of the frame, which other receivers get, too.
+    shared: Bytes,
     pending: Pending,
 }
 
@@ -157,33 +163,36 @@ impl Connection {
         version: i16,
         timeout: Duration,
     ) -> Result<R::Response, ClientError> {
-        self.exchange::<R, _>(version, timeout, |frame| request.encode(frame, version)).await
+        self.exchange::<R, _>(version, timeout, Bytes::new(), |frame| request.encode(frame, version)).await
     }
 
-    /// As [`Connection::send`], with a body that was encoded before: for one that goes to many receivers.
+    /// As [`Connection::send`], with a body that was encoded before: `head`, and behind it what many receivers get, which
+    /// is not copied.
     pub async fn send_encoded<R: Request>(
         &self,
-        body: &[u8],
+        head: &[u8],
+        shared: Bytes,
         version: i16,
     ) -> Result<R::Response, ClientError> {
-        let put_body = |frame: &mut BytesMut| {
-            frame.put_slice(body);
+        let put_head = |frame: &mut BytesMut| {
+            frame.put_slice(head);
             Ok::<(), std::convert::Infallible>(())
         };
-        self.exchange::<R, _>(version, self.shared.request_timeout, put_body).await
+        self.exchange::<R, _>(version, self.shared.request_timeout, shared, put_head).await
     }
 
     async fn exchange<R: Request, E: std::fmt::Display>(
         &self,
         version: i16,
         timeout: Duration,
+        shared: Bytes,
         put_body: impl FnOnce(&mut BytesMut) -> Result<(), E>,
     ) -> Result<R::Response, ClientError> {
         let correlation_id = self.shared.next_correlation_id.fetch_add(1, Ordering::Relaxed) & i32::MAX;
-        let frame = self.encode::<R, _>(version, correlation_id, put_body)?;
+        let frame = self.encode::<R, _>(version, correlation_id, shared.len(), put_body)?;
         let state = &self.shared.state;
         let (answer, answered) = oneshot::channel();
-        let outgoing = Outgoing { frame, pending: Pending { correlation_id, answer } };
+        let outgoing = Outgoing { frame, shared, pending: Pending { correlation_id, answer } };
         let exchange = async {
             // The semaphore is never closed, and its permit is given back with the answer.
             let _permit = self.shared.in_flight.acquire().await;
@@ -235,6 +244,7 @@ impl Connection {
         &self,
         version: i16,
         correlation_id: i32,
+        shared_length: usize,
         put_body: impl FnOnce(&mut BytesMut) -> Result<(), E>,
     ) -> Result<Bytes, ClientError> {
         let unencodable = |reason: String| ClientError::Unencodable(reason);
@@ -249,7 +259,8 @@ impl Connection {
             .encode(&mut frame, R::header_version(version))
             .map_err(|error| unencodable(error.to_string()))?;
         put_body(&mut frame).map_err(|error| unencodable(error.to_string()))?;
-        let length = i32::try_from(frame.len() - 4).map_err(|error| unencodable(error.to_string()))?;
+        let length =
+            i32::try_from(frame.len() - 4 + shared_length).map_err(|error| unencodable(error.to_string()))?;
         frame[..4].copy_from_slice(&length.to_be_bytes());
         Ok(frame.freeze())
     }
@@ -301,6 +312,7 @@ async fn write_requests(
     state: Arc<State>,
 ) {
     let mut batch = Vec::new();
+    let mut parts = Vec::new();
     let mut run = BytesMut::new();
     loop {
         let count = tokio::select! {
@@ -313,25 +325,44 @@ async fn write_requests(
         {
             let mut pending = state.pending.lock();
             for outgoing in batch.drain(..) {
-                run.extend_from_slice(&outgoing.frame);
+                parts.extend([outgoing.frame, outgoing.shared]);
                 pending.push_back(outgoing.pending);
             }
         }
         let written = tokio::select! {
             () = state.closed.cancelled() => break,
-            written = writer.write_all(&run) => written,
+            written = write_parts(&mut writer, parts.drain(..), &mut run) => written,
         };
         if let Err(error) = written {
             state.close(error.to_string());
             break;
         }
-        run.clear();
     }
     state.close("closed by us");
     requests.close();
     fail_all(&state);
     // The other side learns of the end when the socket closes with this half.
     let _ = writer.shutdown().await;
+}
+
+/// Writes these one after the other, small ones together; `run` is where they are put together, and left empty.
+async fn write_parts(
+    writer: &mut (impl AsyncWrite + Unpin),
+    parts: impl Iterator<Item = Bytes>,
+    run: &mut BytesMut,
+) -> std::io::Result<()> {
+    for part in parts {
+        if part.len() < LARGE_BYTES {
+            run.extend_from_slice(&part);
+            continue;
+        }
+        writer.write_all(run).await?;
+        run.clear();
+        writer.write_all(&part).await?;
+    }
+    writer.write_all(run).await?;
+    run.clear();
+    Ok(())
 }
 
 async fn read_answers(mut reader: impl AsyncRead + Unpin, mut frames: FrameBuffer, state: Arc<State>) {

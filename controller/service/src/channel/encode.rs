@@ -1,71 +1,92 @@
-//! LeaderAndIsr and StopReplica in the protocol's types, in any version from `ControlVersions`' oldest on.
+//! LeaderAndIsr and StopReplica, in any version from `ControlVersions`' oldest on.
 
+use bytes::Bytes;
 use gregor_controller_machine::{
-    LeaderAndIsrPartition, LeaderAndIsrRequest, LeaderAndIsrTopic, StopReplicaPartition, StopReplicaRequest,
+    LeaderAndIsrPartition, LeaderAndIsrRequest, StopReplicaPartition, StopReplicaRequest,
 };
-use gregor_model::{BrokerId, LeaderEpoch, ListenerName, TopicId};
-use gregor_wire::convert::{text, wire_broker_id, wire_topic_name};
+use gregor_model::{BrokerId, EndPoint, LeaderEpoch, ListenerName};
+use gregor_wire::client::ClientError;
+use gregor_wire::convert::{wire_broker_id, wire_topic_name};
 use kafka_protocol::messages;
-use kafka_protocol::messages::leader_and_isr_request::{
-    LeaderAndIsrLiveLeader, LeaderAndIsrPartitionState, LeaderAndIsrTopicState,
-};
 use kafka_protocol::messages::stop_replica_request::{
     StopReplicaPartitionState, StopReplicaTopicState, StopReplicaTopicV1,
 };
-use uuid::Uuid;
 
+use super::body::Body;
+
+/// What a ZooKeeper controller says of the kind of its LeaderAndIsr.
+const TYPE_UNKNOWN: i8 = 0;
 /// The leader epoch of a StopReplica for a topic queued for deletion (`LeaderAndIsr.EpochDuringDelete`).
 const EPOCH_DURING_DELETE: i32 = -2;
 
+/// About how many bytes a partition takes.
+const PARTITION_ROOM: usize = 64;
+
+/// The body of a LeaderAndIsr of at least version 2.
 pub(super) fn leader_and_isr(
     request: &LeaderAndIsrRequest,
     controller: BrokerId,
     listener: &ListenerName,
     version: i16,
-) -> messages::LeaderAndIsrRequest {
-    let live_leaders = request.live_leaders.iter().filter_map(|broker| {
-        let endpoint = broker.endpoint(listener)?;
-        Some(
-            LeaderAndIsrLiveLeader::default()
-                .with_broker_id(wire_broker_id(Some(broker.id)))
-                .with_host_name(text(&endpoint.host))
-                .with_port(i32::from(endpoint.port)),
-        )
-    });
-    messages::LeaderAndIsrRequest::default()
-        .with_controller_id(wire_broker_id(Some(controller)))
-        .with_controller_epoch(request.controller_epoch.0)
-        .with_broker_epoch(request.broker_epoch.0)
-        .with_topic_states(request.topics.iter().map(|topic| topic_state(topic, version)).collect())
-        .with_live_leaders(live_leaders.collect())
+) -> Result<Bytes, ClientError> {
+    let partitions: usize = request.topics.iter().map(|topic| topic.partitions.len()).sum();
+    let mut body = Body::new(version >= 4, (partitions + request.topics.len() + 8) * PARTITION_ROOM);
+    body.broker(Some(controller));
+    if version >= 7 {
+        // The controller is none of KRaft's.
+        body.bool(false);
+    }
+    body.i32(request.controller_epoch.0);
+    body.i64(request.broker_epoch.0);
+    if version >= 5 {
+        body.i8(TYPE_UNKNOWN);
+    }
+    body.list(request.topics.len());
+    for topic in &request.topics {
+        body.text(topic.name.as_str());
+        if version >= 5 {
+            body.topic_id(topic.id);
+        }
+        body.list(topic.partitions.len());
+        for partition in &topic.partitions {
+            put_partition(&mut body, partition, version);
+        }
+        body.end();
+    }
+    let live_leaders: Vec<(BrokerId, &EndPoint)> = request
+        .live_leaders
+        .iter()
+        .filter_map(|broker| Some((broker.id, broker.endpoint(listener)?)))
+        .collect();
+    body.list(live_leaders.len());
+    for (id, endpoint) in live_leaders {
+        body.broker(Some(id));
+        body.text(&endpoint.host);
+        body.i32(i32::from(endpoint.port));
+        body.end();
+    }
+    body.end();
+    body.finish()
 }
 
-fn topic_state(topic: &LeaderAndIsrTopic, version: i16) -> LeaderAndIsrTopicState {
-    let id = if version >= 5 { TopicId::to_wire(topic.id) } else { Uuid::nil() };
-    LeaderAndIsrTopicState::default()
-        .with_topic_name(wire_topic_name(&topic.name))
-        .with_topic_id(id)
-        .with_partition_states(topic.partitions.iter().map(|p| partition_state(p, version)).collect())
-}
-
-fn partition_state(partition: &LeaderAndIsrPartition, version: i16) -> LeaderAndIsrPartitionState {
+fn put_partition(body: &mut Body, partition: &LeaderAndIsrPartition, version: i16) {
     let leadership = &partition.leadership.leader_and_isr;
-    let state = LeaderAndIsrPartitionState::default()
-        .with_partition_index(partition.partition)
-        .with_controller_epoch(partition.leadership.controller_epoch.0)
-        .with_leader(wire_broker_id(leadership.leader))
-        .with_leader_epoch(leadership.leader_epoch.0)
-        .with_isr(broker_ids(&leadership.isr))
-        .with_partition_epoch(leadership.partition_epoch.0)
-        .with_replicas(broker_ids(&partition.assignment.replicas))
-        .with_is_new(partition.is_new);
-    let state = match version {
-        ..3 => state,
-        _ => state
-            .with_adding_replicas(broker_ids(&partition.assignment.adding))
-            .with_removing_replicas(broker_ids(&partition.assignment.removing)),
-    };
-    if version >= 6 { state.with_leader_recovery_state(leadership.recovery as i8) } else { state }
+    body.i32(partition.partition);
+    body.i32(partition.leadership.controller_epoch.0);
+    body.broker(leadership.leader);
+    body.i32(leadership.leader_epoch.0);
+    body.brokers(&leadership.isr);
+    body.i32(leadership.partition_epoch.0);
+    body.brokers(&partition.assignment.replicas);
+    if version >= 3 {
+        body.brokers(&partition.assignment.adding);
+        body.brokers(&partition.assignment.removing);
+    }
+    body.bool(partition.is_new);
+    if version >= 6 {
+        body.i8(leadership.recovery as i8);
+    }
+    body.end();
 }
 
 /// One request, or up to version 2, which says of the whole request whether to delete, at most two.
@@ -110,10 +131,6 @@ fn stop_partition(partition: &StopReplicaPartition) -> StopReplicaPartitionState
         .with_partition_index(partition.partition)
         .with_leader_epoch(leader_epoch)
         .with_delete_partition(partition.delete)
-}
-
-pub(super) fn broker_ids(brokers: &[BrokerId]) -> Vec<messages::BrokerId> {
-    brokers.iter().map(|broker| wire_broker_id(Some(*broker))).collect()
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ impl Term {
     pub(super) async fn load(self: &Arc<Self>) -> Result<Snapshot, ZooKeeperError> {
         let features = self.store.features().await?.map(|(features, _)| feature_node(features));
         // One watch does not depend on another, and what is read afterwards misses nothing.
-        let (log_dir_events, isr_changes, (), (), (), (), ()) = futures::try_join!(
+        let (log_dir_events, isr_changes, (), (), (), (), mut topics_watch) = futures::try_join!(
             self.watch_log_dir_events(),
             self.watch_isr_changes(),
             self.watch_reassignments(),
@@ -29,7 +29,10 @@ impl Term {
             self.watch_topics(),
         )?;
         let (brokers, names) = futures::try_join!(self.read_brokers(), self.store.topic_names())?;
-        let topics: Vec<TopicNode> = self.store.topics(&names).await?.into_iter().map(topic_node).collect();
+        let stored = self.store.topics(&names).await?;
+        topics_watch.know(stored.iter().map(|topic| (topic.name.clone(), topic.mzxid)));
+        self.follow_topics(topics_watch);
+        let topics: Vec<TopicNode> = stored.into_iter().map(topic_node).collect();
         let partitions: Vec<TopicPartition> = topics
             .iter()
             .flat_map(|topic| {

@@ -47,10 +47,15 @@ impl Term {
         self.watch_creation(admin::PREFERRED_ELECTION_PATH, Event::PreferredElectionRequested).await
     }
 
-    /// All topics.
-    pub(super) async fn watch_topics(self: &Arc<Self>) -> Result<()> {
+    /// A watch that stands on all topics; to be followed once they have been read.
+    pub(super) async fn watch_topics(&self) -> Result<TopicsWatch> {
         let mut watch = TopicsWatch::new(self.store.session().clone());
         watch.next().await?;
+        Ok(watch)
+    }
+
+    /// Feeds what the watch on all topics sees.
+    pub(super) fn follow_topics(self: &Arc<Self>, mut watch: TopicsWatch) {
         let term = Arc::downgrade(self);
         self.spawn(async move {
             loop {
@@ -70,7 +75,6 @@ impl Term {
                 }
             }
         });
-        Ok(())
     }
 
     async fn watch_children(self: &Arc<Self>, path: &'static str, event: Event) -> Result<Vec<String>> {

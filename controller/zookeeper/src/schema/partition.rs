@@ -20,12 +20,12 @@ pub fn container_path(topic: &TopicName) -> String {
 
 /// The container of a partition's state.
 pub fn path(partition: &TopicPartition) -> String {
-    format!("{}/{}", container_path(&partition.topic), partition.partition)
+    format!("{}/{}/partitions/{}", topic::PARENT, partition.topic, partition.partition)
 }
 
 /// The state of a partition.
 pub fn state_path(partition: &TopicPartition) -> String {
-    format!("{}/state", path(partition))
+    format!("{}/{}/partitions/{}/state", topic::PARENT, partition.topic, partition.partition)
 }
 
 /// What the node holds (`LeaderIsrAndControllerEpoch`).

@@ -188,7 +188,8 @@ impl Batch {
 
     /// The next request: all that waits, or a single unit when too many have failed together.
     fn multi(&self) -> Multi {
-        let mut multi = Multi { writes: Vec::new(), origins: Vec::new() };
+        let room = self.waiting.len() + 1;
+        let mut multi = Multi { writes: Vec::with_capacity(room), origins: Vec::with_capacity(room) };
         if let Some(fence) = self.fence {
             multi.push(fence_check(fence), Origin::Fence);
         }
@@ -208,6 +209,7 @@ impl Batch {
         multi
     }
 
+    /// All of a request was done: what it held is what waited longest.
     fn succeeded(&mut self, multi: &Multi, written: &[Written]) {
         for (origin, written) in multi.origins.iter().zip(written) {
             match origin {
@@ -215,7 +217,10 @@ impl Batch {
                 Origin::Container(path) => {
                     self.existing.insert(path.clone());
                 }
-                Origin::Unit(index) => self.settle(*index, Ok(*written)),
+                Origin::Unit(index) => {
+                    self.waiting.pop_front();
+                    self.note(*index, Ok(*written));
+                }
             }
         }
     }
@@ -256,6 +261,10 @@ impl Batch {
 
     fn settle(&mut self, index: usize, result: Result<Written>) {
         self.waiting.retain(|waiting| *waiting != index);
+        self.note(index, result);
+    }
+
+    fn note(&mut self, index: usize, result: Result<Written>) {
         if let Some(slot) = self.results.get_mut(index) {
             *slot = Some(result);
         }

@@ -19,6 +19,8 @@ pub struct StoredTopic {
     pub assignment: TopicAssignment,
     /// The node's version.
     pub version: ZnodeVersion,
+    /// The transaction that last changed the node.
+    pub mzxid: i64,
 }
 
 /// Why a topic's node was not created.
@@ -50,7 +52,8 @@ impl Store {
             let Some(Node { data, stat }) = node else { continue };
             match topic::decode(&data) {
                 Ok(assignment) => {
-                    topics.push(StoredTopic { name: name.clone(), assignment, version: stat.version });
+                    let (version, mzxid) = (stat.version, stat.mzxid);
+                    topics.push(StoredTopic { name: name.clone(), assignment, version, mzxid });
                 }
                 Err(error) => error!(topic = %name, %error, "unreadable topic"),
             }
@@ -62,7 +65,8 @@ impl Store {
     pub async fn topic(&self, name: &TopicName) -> Result<Option<StoredTopic>> {
         let Some(node) = self.session.find(&topic::path(name)).await? else { return Ok(None) };
         let assignment = topic::decode(&node.data)?;
-        Ok(Some(StoredTopic { name: name.clone(), assignment, version: node.stat.version }))
+        let (version, mzxid) = (node.stat.version, node.stat.mzxid);
+        Ok(Some(StoredTopic { name: name.clone(), assignment, version, mzxid }))
     }
 
     /// Whether a topic's node exists (`topicExists`).

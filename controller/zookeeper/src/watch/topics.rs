@@ -2,7 +2,8 @@
 //!
 //! A watch per topic would outgrow what the client can restore at a reconnect, and no one-shot watch may stand at or
 //! below a recursive one (ZOOKEEPER-4466). The client in turn loses recursive watches at a reconnect: after any
-//! interruption the watch is added again, and only then are the topics read and compared with what was known.
+//! interruption the watch is added again, and only then are the topics read and compared with what was known. What is known
+//! at first its owner says, who reads all topics anyway once the watch stands.
 //! Events of partition states, which are most of them, cost a look at the path.
 
 use std::collections::{BTreeSet, HashMap};
@@ -51,12 +52,19 @@ pub struct TopicsWatch {
     tree: Option<Box<dyn TreeWatch>>,
     // The transaction that last changed each topic's node, as of the last full read; None before the first.
     known: Option<HashMap<TopicName, i64>>,
+    armed_before: bool,
 }
 
 impl TopicsWatch {
     /// Watches all topics.
     pub fn new(session: Session) -> TopicsWatch {
-        TopicsWatch { store: Store::new(session), tree: None, known: None }
+        TopicsWatch { store: Store::new(session), tree: None, known: None, armed_before: false }
+    }
+
+    /// Takes over what its owner has read since the watch stands, so that it need not read all topics itself: each
+    /// topic, and the transaction that last changed its node.
+    pub fn know(&mut self, topics: impl IntoIterator<Item = (TopicName, i64)>) {
+        self.known = Some(topics.into_iter().collect());
     }
 
     /// What changed: at the first call everything may have (`listed`), once the watch stands; so what is read after it
@@ -110,6 +118,11 @@ impl TopicsWatch {
             .await
             .map_err(|_| ZooKeeperError::Closed)?;
         let tree = session.watch_tree(topic::PARENT).await?;
+        if !self.armed_before {
+            self.tree = Some(tree);
+            self.armed_before = true;
+            return Ok(TopicsChange { listed: true, changed: BTreeSet::new() });
+        }
         let names = self.store.topic_names().await?;
         let nodes = self.store.read_all(names.iter().map(topic::path).collect()).await?;
         let now: HashMap<TopicName, i64> =
@@ -122,7 +135,9 @@ impl TopicsWatch {
 }
 
 fn compare(known: Option<&HashMap<TopicName, i64>>, now: &HashMap<TopicName, i64>) -> TopicsChange {
-    let Some(known) = known else { return TopicsChange { listed: true, changed: BTreeSet::new() } };
+    let Some(known) = known else {
+        return TopicsChange { listed: true, changed: now.keys().cloned().collect() };
+    };
     let listed = known.len() != now.len() || now.keys().any(|name| !known.contains_key(name));
     let changed = now.iter().filter(|(name, mzxid)| known.get(*name).is_some_and(|before| before != *mzxid));
     TopicsChange { listed, changed: changed.map(|(name, _)| name.clone()).collect() }
@@ -145,7 +160,7 @@ mod tests {
 
     #[test]
     fn comparison_finds_what_happened_while_disconnected() {
-        check(None, &[("a", 1)], true, &[]);
+        check(None, &[("a", 1)], true, &["a"]);
         check(Some(&[("a", 1)]), &[("a", 1)], false, &[]);
         check(Some(&[("a", 1)]), &[("a", 2)], false, &["a"]);
         check(Some(&[("a", 1)]), &[("a", 1), ("b", 2)], true, &[]);

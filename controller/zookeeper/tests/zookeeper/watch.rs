@@ -38,7 +38,10 @@ async fn five_thousand_topics_survive_a_restart_of_the_server() {
     let mut watch = TopicsWatch::new(session.pinned());
     let first = soon("the watch stands", watch.next()).await.unwrap();
     assert!(first.listed);
-    assert_eq!(store.topic_names().await.unwrap().len(), TOPICS);
+    let names = store.topic_names().await.unwrap();
+    assert_eq!(names.len(), TOPICS);
+    let topics = store.topics(&names).await.unwrap();
+    watch.know(topics.into_iter().map(|topic| (topic.name, topic.mzxid)));
 
     // Events come while connected.
     store.replace_topic(&name(3), &assignment(2)).await.unwrap();

@@ -1,10 +1,10 @@
 use std::sync::Arc;
 
 use bytes::BytesMut;
-use gregor_controller_machine::{LeaderIsrAndControllerEpoch, StopReplicaTopic};
+use gregor_controller_machine::{LeaderAndIsrTopic, LeaderIsrAndControllerEpoch, StopReplicaTopic};
 use gregor_model::{
     BrokerEndpoints, BrokerEpoch, ControllerEpoch, EndPoint, LeaderAndIsr, LeaderRecoveryState,
-    PartitionEpoch, ReplicaAssignment, SecurityProtocol, TopicName,
+    PartitionEpoch, ReplicaAssignment, SecurityProtocol, TopicId, TopicName,
 };
 use kafka_protocol::protocol::{Decodable, Encodable};
 
@@ -58,17 +58,23 @@ fn request() -> LeaderAndIsrRequest {
 #[test]
 fn every_version_carries_what_it_can() {
     for version in 2..=7 {
-        let encoded = leader_and_isr(&request(), BrokerId(9), &ListenerName::new("INTERNAL"), version);
-        let mut bytes = BytesMut::new();
-        encoded.encode(&mut bytes, version).unwrap();
-        let decoded = messages::LeaderAndIsrRequest::decode(&mut bytes.freeze(), version).unwrap();
+        let body = leader_and_isr(&request(), BrokerId(9), &ListenerName::new("INTERNAL"), version).unwrap();
+        let mut reading = body.clone();
+        let decoded = messages::LeaderAndIsrRequest::decode(&mut reading, version).unwrap();
+        assert!(reading.is_empty());
+        let mut again = BytesMut::new();
+        decoded.encode(&mut again, version).unwrap();
+        assert_eq!(again, body, "version {version}");
         assert_eq!((decoded.controller_id.0, decoded.controller_epoch, decoded.broker_epoch), (9, 6, 7));
-        assert_eq!(decoded.live_leaders.first().unwrap().port, 2);
+        assert_eq!((decoded.is_k_raft_controller, decoded._type), (false, 0));
+        let leader = decoded.live_leaders.first().unwrap();
+        assert_eq!((leader.broker_id.0, leader.host_name.as_str(), leader.port), (1, "h", 2));
         let topic = decoded.topic_states.first().unwrap();
         assert_eq!(topic.topic_id.is_nil(), version < 5);
         let state = topic.partition_states.first().unwrap();
         assert_eq!((state.leader.0, state.leader_epoch, state.partition_epoch), (-1, 3, 5));
-        assert_eq!((state.controller_epoch, state.is_new), (2, true));
+        assert_eq!((state.partition_index, state.controller_epoch, state.is_new), (4, 2, true));
+        assert_eq!((state.isr.len(), state.replicas.len(), state.removing_replicas.len()), (1, 2, 0));
         assert_eq!(state.adding_replicas.is_empty(), version < 3);
         assert_eq!(state.leader_recovery_state, i8::from(version >= 6));
     }
