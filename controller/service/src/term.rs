@@ -6,6 +6,7 @@
 mod broker_watch;
 mod load;
 mod operation;
+mod topics_watch;
 mod watches;
 
 use std::collections::HashSet;
@@ -23,6 +24,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::channel::TermEvent;
 use crate::environment::ControllerEnvironment;
+use topics_watch::Quiet;
 
 pub(crate) struct Term {
     pub(crate) epoch: ControllerEpoch,
@@ -34,6 +36,7 @@ pub(crate) struct Term {
     tasks: TaskTracker,
     stop: CancellationToken,
     watched_brokers: Mutex<HashSet<BrokerId>>,
+    quiet: Quiet,
 }
 
 /// Why an operation has no outcome.
@@ -83,6 +86,7 @@ impl Term {
             tasks,
             stop: CancellationToken::new(),
             watched_brokers: Mutex::default(),
+            quiet: Quiet::default(),
         }
     }
 

@@ -181,7 +181,7 @@ pub enum TreeEvent {
     Ended,
 }
 
-/// A recursive watch.
+/// A recursive watch. Dropped, it is taken off the server before any request that follows.
 #[async_trait]
 pub trait TreeWatch: Send {
     /// The next event; after [`TreeEvent::Ended`] always that.

@@ -74,9 +74,11 @@ impl Term {
         let (store, fence) = (&self.store, self.fence);
         match operation {
             Operation::CreatePartitionStates(creates) => {
+                let _quiet = self.quiet.for_writes(creates.len()).await;
                 return Ok(Outcome::Created(self.create_partition_states(creates).await?));
             }
             Operation::WritePartitionStates(writes) => {
+                let _quiet = self.quiet.for_writes(writes.len()).await;
                 return Ok(Outcome::Written(self.write_partition_states(writes).await?));
             }
             Operation::WriteTopics(nodes) => {

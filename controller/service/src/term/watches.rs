@@ -6,7 +6,7 @@ use std::time::Duration;
 use gregor_controller_machine::Event;
 use gregor_zookeeper::ZooKeeperError;
 use gregor_zookeeper::schema::{admin, broker, notification};
-use gregor_zookeeper::watch::{ChildrenWatch, NodeWatch, TopicsWatch};
+use gregor_zookeeper::watch::{ChildrenWatch, NodeWatch};
 use tracing::error;
 
 use super::Term;
@@ -45,36 +45,6 @@ impl Term {
     /// `/admin/preferred_replica_election`.
     pub(super) async fn watch_preferred_election(self: &Arc<Self>) -> Result<()> {
         self.watch_creation(admin::PREFERRED_ELECTION_PATH, Event::PreferredElectionRequested).await
-    }
-
-    /// A watch that stands on all topics; to be followed once they have been read.
-    pub(super) async fn watch_topics(&self) -> Result<TopicsWatch> {
-        let mut watch = TopicsWatch::new(self.store.session().clone());
-        watch.next().await?;
-        Ok(watch)
-    }
-
-    /// Feeds what the watch on all topics sees.
-    pub(super) fn follow_topics(self: &Arc<Self>, mut watch: TopicsWatch) {
-        let term = Arc::downgrade(self);
-        self.spawn(async move {
-            loop {
-                let next = watch.next().await;
-                let Some(term) = term.upgrade() else { return };
-                match next {
-                    Ok(change) => {
-                        if change.listed {
-                            term.tell(Event::TopicsChanged).await;
-                        }
-                        for topic in change.changed {
-                            term.tell(Event::PartitionsChanged(topic)).await;
-                        }
-                    }
-                    Err(error) if is_over("topics", &error).await => return,
-                    Err(_) => {}
-                }
-            }
-        });
     }
 
     async fn watch_children(self: &Arc<Self>, path: &'static str, event: Event) -> Result<Vec<String>> {

@@ -67,6 +67,12 @@ impl TopicsWatch {
         self.known = Some(topics.into_iter().collect());
     }
 
+    /// Stops watching until the next call of `next`, which compares what is there then with what was known. For someone
+    /// about to write very many partition states, each of which would be an event.
+    pub fn suspend(&mut self) {
+        self.tree = None;
+    }
+
     /// What changed: at the first call everything may have (`listed`), once the watch stands; so what is read after it
     /// misses nothing. Cancel-safe. Ends like the other watches.
     pub async fn next(&mut self) -> Result<TopicsChange> {

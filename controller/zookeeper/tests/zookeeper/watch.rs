@@ -48,6 +48,12 @@ async fn five_thousand_topics_survive_a_restart_of_the_server() {
     let change = soon("a change", watch.next()).await.unwrap();
     assert_eq!((change.listed, change.changed), (false, BTreeSet::from([name(3)])));
 
+    // Events of states are spared, changes of topics found all the same.
+    watch.suspend();
+    store.replace_topic(&name(4), &assignment(2)).await.unwrap();
+    let change = soon("a change", watch.next()).await.unwrap();
+    assert_eq!((change.listed, change.changed), (false, BTreeSet::from([name(3), name(4)])));
+
     for round in 0..2 {
         // Changes made while this session is cut off: by another one, which is the first to be back.
         let mut statuses = session.statuses();
