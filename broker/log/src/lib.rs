@@ -48,5 +48,8 @@ pub use leader_epochs::LeaderEpochs;
 pub use manager::{FailedDir, LoadProgress, LogDirUsage, LogManager};
 pub use offsets::{LogOffsets, OffsetPosition};
 pub use partition_log::{LogStartReason, PartitionLog};
-pub use producer_state::{ProducerSequences, ProducerSummary, SequencedBatch, VerificationGuard};
+pub use producer_state::{
+    Admission, BatchMetadata, CompletedTxn, Marker, ProducerBatch, ProducerSequences, ProducerState,
+    ProducerSummary, SequencedBatch, Updates, VerificationGuard,
+};
 pub use timestamp_query::{ListedOffset, TimestampQuery};

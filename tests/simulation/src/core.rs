@@ -1,16 +1,15 @@
 //! The heart of the simulation: the time, the queue of what will happen, chance, network and trace. Everything that acts gets it handed.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-
 use gregor_model::{BrokerId, Timestamp};
 
+use crate::agenda::Agenda;
 use crate::invariants::Checker;
 use crate::message::{Answer, Correlation, Message, Node, Request};
 use crate::mutants::Mutant;
 use crate::network::Network;
 use crate::random::Random;
 use crate::scenario::Scenario;
+use crate::trace::Trace;
 
 /// What a process of a broker set itself a clock for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,33 +89,6 @@ pub enum Undo {
     Heal,
 }
 
-#[derive(Debug)]
-struct Scheduled {
-    at: i64,
-    number: u64,
-    event: Event,
-}
-
-impl PartialEq for Scheduled {
-    fn eq(&self, other: &Scheduled) -> bool {
-        self.number == other.number
-    }
-}
-
-impl Eq for Scheduled {}
-
-impl PartialOrd for Scheduled {
-    fn partial_cmp(&self, other: &Scheduled) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Scheduled {
-    fn cmp(&self, other: &Scheduled) -> std::cmp::Ordering {
-        (self.at, self.number).cmp(&(other.at, other.number))
-    }
-}
-
 /// See the module.
 #[derive(Debug)]
 pub struct Core {
@@ -134,11 +106,9 @@ pub struct Core {
     pub mutant: Option<Mutant>,
     /// How many events there were.
     pub events: u64,
-    queue: BinaryHeap<Reverse<Scheduled>>,
-    numbers: u64,
+    agenda: Agenda<Event>,
     correlations: u64,
-    hash: u64,
-    verbose: bool,
+    story: Trace,
 }
 
 impl Core {
@@ -152,11 +122,9 @@ impl Core {
             network: Network::default(),
             mutant,
             events: 0,
-            queue: BinaryHeap::new(),
-            numbers: 0,
+            agenda: Agenda::default(),
             correlations: 0,
-            hash: 0xcbf2_9ce4_8422_2325,
-            verbose,
+            story: Trace::new(verbose),
         }
     }
 
@@ -172,17 +140,15 @@ impl Core {
 
     /// Lets something happen after so many milliseconds.
     pub fn after(&mut self, delay_ms: i64, event: Event) {
-        self.numbers += 1;
-        let at = self.now + delay_ms.max(0);
-        self.queue.push(Reverse(Scheduled { at, number: self.numbers, event }));
+        self.agenda.note(self.now + delay_ms.max(0), event);
     }
 
     /// What happens next; the time moves there.
     pub fn take_next(&mut self) -> Option<Event> {
-        let Reverse(next) = self.queue.pop()?;
-        self.now = next.at;
+        let (at, event) = self.agenda.take_next()?;
+        self.now = at;
         self.events += 1;
-        Some(next.event)
+        Some(event)
     }
 
     /// A name for a request.
@@ -221,20 +187,16 @@ impl Core {
 
     /// Adds numbers to the trace's hash.
     pub fn mix(&mut self, numbers: &[u64]) {
-        for number in numbers {
-            self.hash = (self.hash ^ number).wrapping_mul(0x0000_0100_0000_01B3).rotate_left(23);
-        }
+        self.story.mix(numbers);
     }
 
     /// What the whole life came to.
     pub fn hash(&self) -> u64 {
-        self.hash
+        self.story.hash()
     }
 
     /// Prints a line of the trace, when one is wanted.
     pub fn trace(&self, line: impl FnOnce() -> String) {
-        if self.verbose {
-            println!("{:>8} {}", self.now - 1_000_000, line());
-        }
+        self.story.tell(self.now - 1_000_000, line);
     }
 }

@@ -6,8 +6,10 @@
 //! ([`faults`]), invariants are watched all the time ([`invariants`]), and mistakes made on purpose must be caught ([`mutants`]).
 //! A seed lives the same life every time, bit for bit.
 
+pub mod agenda;
 pub mod broker;
 pub mod client;
+pub mod coordination;
 pub mod core;
 mod faults;
 pub mod invariants;
@@ -17,8 +19,10 @@ pub mod mutants;
 pub mod network;
 pub mod random;
 pub mod scenario;
+pub mod trace;
 pub mod world;
 pub mod zookeeper;
 
+pub use coordination::CoordinationMutant;
 pub use mutants::Mutant;
 pub use world::{Report, live};

@@ -1,26 +1,35 @@
 //! Runs seeds: `gregor-simulation --seeds A..B [--minutes M] [--threads T]`, or one of them with its trace:
-//! `gregor-simulation --seed S --trace`.
+//! `gregor-simulation --seed S --trace`. With `--coordinators` those of groups and transactions instead of those of replication.
 
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use gregor_simulation::{Mutant, live};
+use gregor_simulation::{CoordinationMutant, Mutant, coordination, live};
 
-const USAGE: &str = "usage: gregor-simulation [--seeds A..B] [--minutes M] [--threads T] [--mutant NAME]
-       gregor-simulation --seed S [--trace] [--mutant NAME]";
+const USAGE: &str =
+    "usage: gregor-simulation [--coordinators] [--seeds A..B] [--minutes M] [--threads T] [--mutant NAME]
+       gregor-simulation [--coordinators] --seed S [--trace] [--mutant NAME]";
 
 struct Arguments {
     seeds: std::ops::Range<u64>,
     minutes: Option<u64>,
     threads: usize,
     trace: bool,
-    mutant: Option<Mutant>,
+    coordinators: bool,
+    mutant: Option<String>,
 }
 
 fn parse(arguments: impl Iterator<Item = String>) -> Option<Arguments> {
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let mut parsed = Arguments { seeds: 0..2_000, minutes: None, threads, trace: false, mutant: None };
+    let mut parsed = Arguments {
+        seeds: 0..2_000,
+        minutes: None,
+        threads,
+        trace: false,
+        coordinators: false,
+        mutant: None,
+    };
     let mut arguments = arguments;
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
@@ -36,63 +45,107 @@ fn parse(arguments: impl Iterator<Item = String>) -> Option<Arguments> {
             }
             "--minutes" => parsed.minutes = Some(arguments.next()?.parse().ok()?),
             "--threads" => parsed.threads = arguments.next()?.parse().ok()?,
-            "--mutant" => {
-                let name = arguments.next()?;
-                parsed.mutant = Some(Mutant::ALL.into_iter().find(|mutant| format!("{mutant:?}") == name)?);
-            }
+            "--coordinators" => parsed.coordinators = true,
+            "--mutant" => parsed.mutant = Some(arguments.next()?),
             _ => return None,
         }
     }
     Some(parsed)
 }
 
+/// What the lives came to together.
+#[derive(Default)]
+struct Totals {
+    done: AtomicU64,
+    failed: AtomicU64,
+    cluster_ms: AtomicU64,
+    events: AtomicU64,
+    /// Figures of one kind of life, by name.
+    figures: [AtomicU64; 3],
+}
+
+/// One life: how long, how many events, three figures, and what was violated.
+type Life = (i64, u64, [u64; 3], Option<String>);
+
+/// Lives a seed.
+type Lives<'a> = Box<dyn Fn(u64) -> Life + Sync + 'a>;
+
+impl Arguments {
+    /// The lives that are asked for, and what their figures are.
+    fn lives(&self) -> Option<(Lives<'_>, [&'static str; 3])> {
+        let named = |name: &dyn std::fmt::Debug| Some(format!("{name:?}")) == self.mutant;
+        if self.coordinators {
+            let mutant = CoordinationMutant::ALL.into_iter().find(|mutant| named(mutant));
+            if mutant.is_some() != self.mutant.is_some() {
+                return None;
+            }
+            let life = move |seed| {
+                let report = coordination::live(seed, mutant, self.trace);
+                let figures = [report.assignments, report.commits, report.transactions];
+                (report.lasted_ms, report.events, figures, report.violation)
+            };
+            return Some((Box::new(life), ["assignments", "commits", "transactions"]));
+        }
+        let mutant = Mutant::ALL.into_iter().find(|mutant| named(mutant));
+        if mutant.is_some() != self.mutant.is_some() {
+            return None;
+        }
+        let life = move |seed| {
+            let report = live(seed, mutant, self.trace);
+            let figures = [report.acknowledged, report.absolutions, report.forks];
+            (report.lasted_ms, report.events, figures, report.violation)
+        };
+        Some((Box::new(life), ["records acknowledged", "losses absolved", "forks"]))
+    }
+}
+
 fn main() -> ExitCode {
-    let Some(arguments) = parse(std::env::args().skip(1)) else {
+    let arguments = parse(std::env::args().skip(1));
+    let Some((arguments, (life, names))) =
+        arguments.as_ref().and_then(|arguments| Some((arguments, arguments.lives()?)))
+    else {
         eprintln!("{USAGE}");
         return ExitCode::from(2);
     };
     let started = Instant::now();
     let deadline = arguments.minutes.map(|minutes| started + Duration::from_secs(minutes * 60));
     let next = AtomicU64::new(arguments.seeds.start);
-    let (done, failed, cluster_ms) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
-    let (events, acknowledged) = (AtomicU64::new(0), AtomicU64::new(0));
-    let (absolutions, forks) = (AtomicU64::new(0), AtomicU64::new(0));
-    let stopped = AtomicBool::new(false);
+    let totals = Totals::default();
     std::thread::scope(|scope| {
         for _ in 0..arguments.threads.max(1) {
             scope.spawn(|| {
-                while !stopped.load(Ordering::Relaxed) {
+                loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
                     if seed >= arguments.seeds.end || deadline.is_some_and(|at| Instant::now() > at) {
                         break;
                     }
-                    let report = live(seed, arguments.mutant, arguments.trace);
-                    done.fetch_add(1, Ordering::Relaxed);
-                    cluster_ms.fetch_add(report.lasted_ms.unsigned_abs(), Ordering::Relaxed);
-                    events.fetch_add(report.events, Ordering::Relaxed);
-                    acknowledged.fetch_add(report.acknowledged, Ordering::Relaxed);
-                    absolutions.fetch_add(report.absolutions, Ordering::Relaxed);
-                    forks.fetch_add(report.forks, Ordering::Relaxed);
-                    if let Some(violation) = report.violation {
-                        failed.fetch_add(1, Ordering::Relaxed);
-                        println!("seed {seed} FAILED after {} ms: {violation}", report.lasted_ms);
-                        println!("  again: gregor-simulation --seed {seed} --trace");
+                    let (lasted_ms, events, figures, violation) = life(seed);
+                    totals.done.fetch_add(1, Ordering::Relaxed);
+                    totals.cluster_ms.fetch_add(lasted_ms.unsigned_abs(), Ordering::Relaxed);
+                    totals.events.fetch_add(events, Ordering::Relaxed);
+                    for (total, figure) in totals.figures.iter().zip(figures) {
+                        total.fetch_add(figure, Ordering::Relaxed);
+                    }
+                    if let Some(violation) = violation {
+                        totals.failed.fetch_add(1, Ordering::Relaxed);
+                        let which = if arguments.coordinators { " --coordinators" } else { "" };
+                        println!("seed {seed} FAILED after {lasted_ms} ms: {violation}");
+                        println!("  again: gregor-simulation{which} --seed {seed} --trace");
                     }
                 }
             });
         }
     });
-    let done = done.into_inner();
+    let done = totals.done.into_inner();
+    let figures =
+        names.iter().zip(totals.figures).map(|(name, figure)| format!("{} {name}", figure.into_inner()));
     println!(
-        "{done} seeds, {} failed; {:.1} minutes of cluster time each; {} events, {} records acknowledged, \
-         {} losses absolved, {} forks; {:.1} s",
-        failed.load(Ordering::Relaxed),
-        cluster_ms.into_inner() as f64 / 60_000.0 / done.max(1) as f64,
-        events.into_inner(),
-        acknowledged.into_inner(),
-        absolutions.into_inner(),
-        forks.into_inner(),
+        "{done} seeds, {} failed; {:.1} minutes of cluster time each; {} events, {}; {:.1} s",
+        totals.failed.load(Ordering::Relaxed),
+        totals.cluster_ms.into_inner() as f64 / 60_000.0 / done.max(1) as f64,
+        totals.events.into_inner(),
+        figures.collect::<Vec<_>>().join(", "),
         started.elapsed().as_secs_f64()
     );
-    if failed.into_inner() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if totals.failed.into_inner() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -9,7 +9,7 @@ use super::shard::{Then, TransactionShard};
 use crate::TransactionalId;
 use crate::group::request::RequestId;
 
-/// What EndTxn does in a state: nothing more to do, a decision to store, or a refusal.
+/// What EndTxn does in a state: nothing more to decide, a decision to store, or a refusal.
 fn rule(state: TransactionState, commit: bool) -> Result<Option<TransactionState>, TransactionError> {
     use TransactionState::{
         CompleteAbort, CompleteCommit, Dead, Empty, Ongoing, PrepareAbort, PrepareCommit,
@@ -43,12 +43,26 @@ impl TransactionShard {
         };
         match rule(state, end.commit) {
             Err(error) => vec![done(Err(error))],
-            Ok(None) => vec![done(Ok(()))],
+            // The answer to the same request was lost. Or this broker does not know that another one coordinates by now, and
+            // the request is about a later transaction: so the answer waits until what is known has been written once more.
+            Ok(None) => self.confirm(request, &end.id, now),
             Ok(Some(_)) => {
                 let reply = Some((request, TransactionReply::Done(Ok(()))));
                 self.decide(end, Then::Decided { reply, fence: None, is_fence: false }, now)
             }
         }
+    }
+
+    /// Answers when the state of the id, as it is, is in the log again: nobody but the coordinator gets that far.
+    fn confirm(
+        &mut self,
+        request: RequestId,
+        id: &TransactionalId,
+        now: Timestamp,
+    ) -> Vec<TransactionEffect> {
+        let Some(metadata) = self.ids.get(id) else { return Vec::new() };
+        let target = Metadata { updated_at: now, ..metadata.clone() };
+        vec![self.store(id, target, Then::AnswerDone(request))]
     }
 
     /// Stores the decision over an open transaction.

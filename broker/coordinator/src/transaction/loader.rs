@@ -1,6 +1,6 @@
 //! Loading one partition of `__transaction_state`: the last value of each id stands.
 
-use std::collections::HashMap;
+use indexmap::IndexMap;
 
 use super::metadata::Metadata;
 use super::request::TransactionEffect;
@@ -12,7 +12,7 @@ use crate::schema::transaction::{TransactionValue, decode_key};
 /// What has been read so far (`TransactionStateManager.loadTransactionMetadata`).
 #[derive(Debug, Default)]
 pub struct TransactionLoader {
-    ids: HashMap<TransactionalId, Metadata>,
+    ids: IndexMap<TransactionalId, Metadata>,
 }
 
 impl TransactionLoader {
@@ -32,7 +32,7 @@ impl TransactionLoader {
                 self.ids.insert(id, Metadata::from_value(TransactionValue::decode(value)?));
             }
             None => {
-                self.ids.remove(&id);
+                self.ids.swap_remove(&id);
             }
         }
         Ok(())

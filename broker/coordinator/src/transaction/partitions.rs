@@ -40,26 +40,23 @@ impl TransactionShard {
         now: Timestamp,
     ) -> Vec<TransactionEffect> {
         match self.try_add(add, now) {
-            Ok(Some((id, target))) => vec![self.store(&id, target, Then::AnswerAdded(request))],
-            Ok(None) => vec![TransactionEffect::Reply(request, TransactionReply::Done(Ok(())))],
+            Ok((id, target)) => vec![self.store(&id, target, Then::AnswerDone(request))],
             Err(error) => vec![TransactionEffect::Reply(request, TransactionReply::Done(Err(error)))],
         }
     }
 
-    /// The state to store; `None` when nothing changes.
+    /// The state to store. It is stored even when every partition is in already: a broker that does not know that another
+    /// one coordinates by now may remember an earlier transaction, and must not let the producer write.
     fn try_add(
         &self,
         add: AddPartitions,
         now: Timestamp,
-    ) -> Result<Option<(TransactionalId, Metadata)>, TransactionError> {
+    ) -> Result<(TransactionalId, Metadata), TransactionError> {
         let metadata = self.owned(&add.id, add.producer)?;
         if metadata.pending.is_some() || metadata.state.is_preparing() {
             return Err(TransactionError::ConcurrentTransactions);
         }
         let ongoing = metadata.state == TransactionState::Ongoing;
-        if ongoing && add.partitions.iter().all(|partition| metadata.partitions.contains(partition)) {
-            return Ok(None);
-        }
         let mut target = metadata.clone();
         if !ongoing {
             target.partitions.clear();
@@ -68,7 +65,7 @@ impl TransactionShard {
         target.state = TransactionState::Ongoing;
         target.partitions.extend(add.partitions);
         target.updated_at = now;
-        Ok(Some((add.id, target)))
+        Ok((add.id, target))
     }
 
     /// Whether each partition is in the producer's open transaction (`handleVerifyPartitionsInTransaction`).

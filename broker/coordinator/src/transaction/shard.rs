@@ -1,8 +1,9 @@
 //! The transactional ids of one partition of `__transaction_state`: the machine that the shell drives.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use gregor_model::{Offset, Timestamp};
+use indexmap::IndexMap;
 
 use super::metadata::{Metadata, TransactionState};
 use super::request::{TransactionEffect, TransactionRecord, TransactionReply};
@@ -38,8 +39,8 @@ impl Default for TransactionConfig {
 pub(super) enum Then {
     /// InitProducerId is answered with what the target holds.
     AnswerInit(RequestId),
-    /// AddPartitionsToTxn is answered.
-    AnswerAdded(RequestId),
+    /// AddPartitionsToTxn, or EndTxn that came again, is answered.
+    AnswerDone(RequestId),
     /// The decision is stored: the client hears of it, and the markers go out.
     Decided { reply: Option<(RequestId, TransactionReply)>, fence: Option<RequestId>, is_fence: bool },
     /// All markers are written: the transaction is over.
@@ -60,8 +61,8 @@ struct Waiting {
 #[derive(Debug)]
 pub struct TransactionShard {
     pub(super) config: TransactionConfig,
-    pub(super) ids: HashMap<TransactionalId, Metadata>,
-    waiting: HashMap<AppendId, Waiting>,
+    pub(super) ids: IndexMap<TransactionalId, Metadata>,
+    waiting: BTreeMap<AppendId, Waiting>,
     /// Transactions whose completion could not be stored yet.
     incomplete: Vec<TransactionalId>,
     last_append: u64,
@@ -72,15 +73,15 @@ impl TransactionShard {
     pub fn new(config: TransactionConfig) -> TransactionShard {
         TransactionShard {
             config,
-            ids: HashMap::new(),
-            waiting: HashMap::new(),
+            ids: IndexMap::new(),
+            waiting: BTreeMap::new(),
             incomplete: Vec::new(),
             last_append: 0,
         }
     }
 
     /// Takes loaded ids over; transactions that were decided get their markers sent again.
-    pub(super) fn adopt(&mut self, ids: HashMap<TransactionalId, Metadata>) -> Vec<TransactionEffect> {
+    pub(super) fn adopt(&mut self, ids: IndexMap<TransactionalId, Metadata>) -> Vec<TransactionEffect> {
         self.ids = ids;
         let decided = self.ids.iter().filter(|(_, metadata)| metadata.state.is_preparing());
         let mut effects: Vec<TransactionEffect> =
@@ -133,7 +134,7 @@ impl TransactionShard {
         now: Timestamp,
     ) -> Vec<TransactionEffect> {
         if matches!(then, Then::Forgotten) {
-            self.ids.remove(id);
+            self.ids.swap_remove(id);
             return Vec::new();
         }
         let Some(metadata) = self.ids.get_mut(id) else { return Vec::new() };
@@ -143,7 +144,7 @@ impl TransactionShard {
             Then::AnswerInit(request) => {
                 vec![TransactionEffect::Reply(request, TransactionReply::Init(Ok(producer)))]
             }
-            Then::AnswerAdded(request) => {
+            Then::AnswerDone(request) => {
                 vec![TransactionEffect::Reply(request, TransactionReply::Done(Ok(())))]
             }
             Then::Decided { reply, .. } => {
@@ -176,7 +177,7 @@ impl TransactionShard {
             Then::AnswerInit(request) => {
                 vec![TransactionEffect::Reply(request, TransactionReply::Init(Err(error)))]
             }
-            Then::AnswerAdded(request) => {
+            Then::AnswerDone(request) => {
                 vec![TransactionEffect::Reply(request, TransactionReply::Done(Err(error)))]
             }
             Then::Decided { reply, fence, is_fence } => {
@@ -208,14 +209,14 @@ impl TransactionShard {
 
     /// The partition is led elsewhere now: whoever waits is sent to the new coordinator.
     pub fn unload(mut self) -> Vec<TransactionEffect> {
-        let waiting = self.waiting.drain().map(|(_, waiting)| waiting.then);
+        let waiting = std::mem::take(&mut self.waiting).into_values().map(|waiting| waiting.then);
         let error = TransactionError::NotCoordinator;
         waiting
             .filter_map(|then| match then {
                 Then::AnswerInit(request) | Then::Decided { fence: Some(request), .. } => {
                     Some(TransactionEffect::Reply(request, TransactionReply::Init(Err(error))))
                 }
-                Then::AnswerAdded(request) | Then::Decided { reply: Some((request, _)), .. } => {
+                Then::AnswerDone(request) | Then::Decided { reply: Some((request, _)), .. } => {
                     Some(TransactionEffect::Reply(request, TransactionReply::Done(Err(error))))
                 }
                 Then::Decided { .. } | Then::Completed | Then::Forgotten => None,

@@ -172,9 +172,7 @@ fn a_transaction_from_start_to_end() {
     assert_eq!(first, producer(101, 0));
     assert_eq!(context.add(first, 0), Ok(()));
     assert_eq!(context.add(first, 2), Ok(()));
-    let appended = context.log.len();
     assert_eq!(context.add(first, 2), Ok(()), "already in");
-    assert_eq!(context.log.len(), appended);
     assert_eq!(context.end(first, true), Ok(()), "the client hears before any marker is written");
     assert_eq!(context.state(), TransactionState::PrepareCommit);
     assert_eq!(context.markers[0].partitions, vec![partition(0), partition(2)]);
@@ -191,6 +189,28 @@ fn a_transaction_from_start_to_end() {
     assert_eq!(last.started_at, Some(context.now));
     assert_eq!(context.add(first, 0), Ok(()), "the next one");
     assert_eq!(context.state(), TransactionState::Ongoing);
+}
+
+#[test]
+fn what_was_done_before_is_confirmed_by_the_log_alone() {
+    let mut context = Context::new();
+    let first = context.init(None).expect("a new id");
+    assert_eq!(context.add(first, 0), Ok(()));
+    let again = context.start_add(first, 0);
+    assert!(!context.replies.contains_key(&again), "another broker may coordinate by now");
+    context.refuse(AppendFailure::NotLeaderOrFollower);
+    assert_eq!(context.done(again), Err(NotCoordinator));
+    assert_eq!(context.end(first, true), Ok(()));
+    context.settle_markers();
+    let again = context.start_end(first, true);
+    assert!(
+        !context.replies.contains_key(&again),
+        "it may be about a transaction that only the other one knows"
+    );
+    context.refuse(AppendFailure::RequestTimedOut);
+    assert_eq!(context.done(again), Err(CoordinatorNotAvailable));
+    assert_eq!(context.end(first, true), Ok(()));
+    assert_eq!(context.state(), TransactionState::CompleteCommit);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Appending as leader and as follower (`UnifiedLog.append`).
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use gregor_model::{LeaderEpoch, Offset, Timestamp};
@@ -10,7 +11,7 @@ use gregor_records::{BatchError, BatchHeader, BatchRef, Magic, batches};
 use super::recent::RecentAppend;
 use super::roll::Incoming;
 use super::{PartitionLog, Writer};
-use crate::producer_state::{ProducerBatch, Updates};
+use crate::producer_state::{Admission, BatchMetadata, ProducerBatch, Updates};
 use crate::segment::{AppendedBatch, Segment};
 use crate::stored_batch::{appended_batch, producer_batch, producer_batch_of};
 use crate::transaction_index::AbortedTxn;
@@ -77,13 +78,11 @@ impl PartitionLog {
         let segment = self.roll_if_full(writer, &incoming, now)?;
         let mut updates = Updates::default();
         if let Some(producer) = producer_side(batch)? {
-            if origin == AppendOrigin::Client
-                && let Some(info) = self.duplicate(writer, &producer)
-            {
-                return Ok(info);
+            let needs_proof = self.shared.transaction_verification.load(Ordering::Relaxed);
+            match writer.producers.admit(&producer, origin, verification, needs_proof)? {
+                Admission::Duplicate(known) => return Ok(self.duplicate(&known)),
+                Admission::Append(admitted) => updates = admitted,
             }
-            self.check_verification(writer, &producer, verification)?;
-            writer.producers.check(&mut updates, &producer, origin)?;
         }
         let append_time = batch.append_time;
         let info = self.write(
@@ -106,44 +105,13 @@ impl PartitionLog {
     }
 
     /// What is told of a batch that is in the log already.
-    fn duplicate(&self, writer: &Writer, batch: &ProducerBatch) -> Option<AppendInfo> {
-        let known = writer.producers.find_duplicate(batch)?;
-        Some(AppendInfo {
+    fn duplicate(&self, known: &BatchMetadata) -> AppendInfo {
+        AppendInfo {
             first_offset: Some(known.first_offset()),
             last_offset: Some(known.last_offset),
             log_append_time: Some(known.timestamp),
             duplicate: true,
             ..self.nothing_appended()
-        })
-    }
-
-    /// A transactional batch that would open a transaction needs proof that the coordinator knows of it.
-    fn check_verification(
-        &self,
-        writer: &Writer,
-        batch: &ProducerBatch,
-        guard: Option<VerificationGuard>,
-    ) -> Result<(), AppendError> {
-        use std::sync::atomic::Ordering;
-        let required = batch.transactional
-            && !batch.control
-            && self.shared.transaction_verification.load(Ordering::Relaxed)
-            && !writer.producers.has_ongoing(batch.producer_id);
-        if !required || writer.producers.is_verified(batch.producer_id, guard) {
-            return Ok(());
-        }
-        // The epoch is looked at first, so that a fenced producer learns that it is fenced (KAFKA-19690).
-        let known = writer.producers.producers().get(&batch.producer_id);
-        match known.filter(|known| batch.epoch < known.epoch) {
-            Some(known) => Err(AppendError::InvalidProducerEpoch {
-                producer_id: batch.producer_id,
-                epoch: batch.epoch,
-                current: known.epoch,
-            }),
-            None => Err(AppendError::InvalidTxnState {
-                producer_id: batch.producer_id,
-                problem: "it is not part of an ongoing transaction",
-            }),
         }
     }
 

@@ -28,6 +28,11 @@ impl BatchMetadata {
         if first < 0 { first.wrapping_add(i32::MAX).wrapping_add(1) } else { first }
     }
 
+    /// The offset after its last record.
+    pub fn next_offset(&self) -> Offset {
+        self.last_offset + 1
+    }
+
     /// The offset of its first record.
     pub fn first_offset(&self) -> Offset {
         self.last_offset + -i64::from(self.offset_delta)

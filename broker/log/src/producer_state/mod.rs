@@ -13,11 +13,12 @@ use std::collections::{BTreeMap, HashMap};
 
 use gregor_model::{Offset, ProducerEpoch, ProducerId, Timestamp};
 
+use crate::AppendError;
 pub(crate) use crate::AppendOrigin as CheckOrigin;
 pub use entry::{BatchMetadata, ProducerEntry};
 pub use sequences::{ProducerSequences, SequencedBatch};
 pub use snapshot::{BadSnapshot, decode_snapshot, encode_snapshot};
-pub(crate) use update::{CompletedTxn, Marker, ProducerBatch, Updates};
+pub use update::{CompletedTxn, Marker, ProducerBatch, Updates};
 
 /// How much longer than `transaction.max.timeout.ms` a transaction may be open before it counts as late.
 const LATE_TRANSACTION_BUFFER_MS: i64 = 5 * 60 * 1000;
@@ -73,9 +74,18 @@ struct Verification {
     epoch: ProducerEpoch,
 }
 
+/// What becomes of a batch that is to be appended.
+#[derive(Debug)]
+pub enum Admission {
+    /// It is in the log already.
+    Duplicate(BatchMetadata),
+    /// It may be written, and these are then to be applied.
+    Append(Updates),
+}
+
 /// The producers of one partition.
 #[derive(Debug, Default)]
-pub(crate) struct ProducerState {
+pub struct ProducerState {
     producers: HashMap<ProducerId, ProducerEntry>,
     /// Open transactions by first offset.
     ongoing: BTreeMap<Offset, Transaction>,
@@ -106,7 +116,7 @@ impl ProducerState {
     }
 
     /// Where the oldest transaction starts that read_committed consumers may not pass.
-    pub(crate) fn first_unstable_offset(&self) -> Option<Offset> {
+    pub fn first_unstable_offset(&self) -> Option<Offset> {
         let ongoing = self.ongoing.keys().next();
         let unreplicated = self.unreplicated.keys().next();
         ongoing.into_iter().chain(unreplicated).min().copied()
@@ -133,7 +143,7 @@ impl ProducerState {
     }
 
     /// Forgets everything but the verifications and starts at `offset`.
-    pub(crate) fn clear(&mut self, offset: Offset) {
+    pub fn clear(&mut self, offset: Offset) {
         self.producers.clear();
         self.ongoing.clear();
         self.unreplicated.clear();
@@ -145,30 +155,82 @@ impl ProducerState {
         self.producers.get(&batch.producer_id)?.find_duplicate(batch)
     }
 
+    /// Whether a batch may be appended by a leader. With `needs_proof` a batch that opens a transaction must come with the
+    /// guard that was given when its verification began (`transaction.partition.verification.enable`).
+    ///
+    /// # Errors
+    /// The producer is fenced, its sequences have a gap, or the transaction is not known to its coordinator.
+    pub fn admit(
+        &self,
+        batch: &ProducerBatch,
+        origin: CheckOrigin,
+        guard: Option<VerificationGuard>,
+        needs_proof: bool,
+    ) -> Result<Admission, AppendError> {
+        if origin == CheckOrigin::Client
+            && let Some(known) = self.find_duplicate(batch)
+        {
+            return Ok(Admission::Duplicate(*known));
+        }
+        if needs_proof {
+            self.check_verified(batch, guard)?;
+        }
+        let mut updates = Updates::default();
+        self.check(&mut updates, batch, origin)?;
+        Ok(Admission::Append(updates))
+    }
+
+    /// A transactional batch that would open a transaction needs proof that the coordinator knows of it.
+    fn check_verified(
+        &self,
+        batch: &ProducerBatch,
+        guard: Option<VerificationGuard>,
+    ) -> Result<(), AppendError> {
+        let opens = batch.transactional && !batch.control && !self.has_ongoing(batch.producer_id);
+        if !opens || self.is_verified(batch.producer_id, guard) {
+            return Ok(());
+        }
+        // The epoch is looked at first, so that a fenced producer learns that it is fenced (KAFKA-19690).
+        match self.producers.get(&batch.producer_id).filter(|known| batch.epoch < known.epoch) {
+            Some(known) => Err(AppendError::InvalidProducerEpoch {
+                producer_id: batch.producer_id,
+                epoch: batch.epoch,
+                current: known.epoch,
+            }),
+            None => Err(AppendError::InvalidTxnState {
+                producer_id: batch.producer_id,
+                problem: "it is not part of an ongoing transaction",
+            }),
+        }
+    }
+
     /// Checks a batch against the state and against the batches before it in `updates`, and adds it to those.
-    pub(crate) fn check(
+    ///
+    /// # Errors
+    /// The producer is fenced, or its sequences have a gap; never for a batch that is replicated.
+    pub fn check(
         &self,
         updates: &mut Updates,
         batch: &ProducerBatch,
         origin: CheckOrigin,
-    ) -> Result<(), crate::AppendError> {
+    ) -> Result<(), AppendError> {
         let lowest = self.verifications.get(&batch.producer_id).map(|v| v.lowest_sequence);
         updates.check(batch, origin, self.producers.get(&batch.producer_id), lowest)
     }
 
     /// Whether a transactional batch may open a transaction: its guard is the one given for the producer.
-    pub(crate) fn is_verified(&self, producer_id: ProducerId, guard: Option<VerificationGuard>) -> bool {
+    fn is_verified(&self, producer_id: ProducerId, guard: Option<VerificationGuard>) -> bool {
         let expected = self.verifications.get(&producer_id).map(|verification| verification.guard);
         guard.is_some() && expected == guard
     }
 
     /// Whether the producer has a transaction open.
-    pub(crate) fn has_ongoing(&self, producer_id: ProducerId) -> bool {
+    pub fn has_ongoing(&self, producer_id: ProducerId) -> bool {
         self.producers.get(&producer_id).is_some_and(|entry| entry.transaction_start.is_some())
     }
 
     /// Begins to verify, or goes on with what was begun.
-    pub(crate) fn start_verification(
+    pub fn start_verification(
         &mut self,
         producer_id: ProducerId,
         sequence: i32,
@@ -191,7 +253,7 @@ impl ProducerState {
 
     /// Applies what was checked, its batches being written. Returns the completed transactions, each with the last
     /// stable offset that goes into the transaction index.
-    pub(crate) fn apply(&mut self, updates: Updates) -> Vec<(CompletedTxn, Offset)> {
+    pub fn apply(&mut self, updates: Updates) -> Vec<(CompletedTxn, Offset)> {
         let (producers, completed) = updates.into_parts();
         for update in producers {
             if update.transactional {
@@ -221,7 +283,7 @@ impl ProducerState {
     }
 
     /// Markers below `high_watermark` are replicated: their transactions no longer hold back consumers.
-    pub(crate) fn on_high_watermark(&mut self, high_watermark: Offset) {
+    pub fn on_high_watermark(&mut self, high_watermark: Offset) {
         if !self.unreplicated.is_empty() {
             self.unreplicated.retain(|_, txn| txn.last_offset.is_none_or(|last| last >= high_watermark));
         }
@@ -254,7 +316,7 @@ impl ProducerState {
     }
 
     /// What DescribeProducers tells.
-    pub(crate) fn summaries(&self) -> Vec<ProducerSummary> {
+    pub fn summaries(&self) -> Vec<ProducerSummary> {
         let mut all: Vec<_> = self.producers.values().map(ProducerEntry::summary).collect();
         all.sort_by_key(|summary| summary.producer_id);
         all

@@ -7,44 +7,56 @@ use crate::AppendError;
 
 /// What matters here of a batch with a producer id.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct ProducerBatch {
-    pub(crate) producer_id: ProducerId,
-    pub(crate) epoch: ProducerEpoch,
+pub struct ProducerBatch {
+    /// Whose it is.
+    pub producer_id: ProducerId,
+    /// The producer's epoch.
+    pub epoch: ProducerEpoch,
     /// -1 if none.
-    pub(crate) base_sequence: i32,
+    pub base_sequence: i32,
     /// -1 if none.
-    pub(crate) last_sequence: i32,
-    pub(crate) base_offset: Offset,
-    pub(crate) last_offset: Offset,
+    pub last_sequence: i32,
+    /// Where it lies, or is to lie.
+    pub base_offset: Offset,
+    /// Of its last record.
+    pub last_offset: Offset,
     /// -1 if none.
-    pub(crate) max_timestamp: Timestamp,
-    pub(crate) transactional: bool,
-    pub(crate) control: bool,
+    pub max_timestamp: Timestamp,
+    /// Whether it is part of a transaction.
+    pub transactional: bool,
+    /// Whether it holds a marker and no data.
+    pub control: bool,
     /// With `control`: the marker in it; a batch that the cleaner emptied has none.
-    pub(crate) marker: Option<Marker>,
+    pub marker: Option<Marker>,
 }
 
 /// A transaction's end (`EndTransactionMarker`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Marker {
-    pub(crate) commit: bool,
-    pub(crate) coordinator_epoch: i32,
-    pub(crate) timestamp: Timestamp,
+pub struct Marker {
+    /// COMMIT, or ABORT.
+    pub commit: bool,
+    /// Of the coordinator that decided.
+    pub coordinator_epoch: i32,
+    /// When it was written.
+    pub timestamp: Timestamp,
 }
 
 /// A transaction that a marker ended (`CompletedTxn`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct CompletedTxn {
-    pub(crate) producer_id: ProducerId,
-    pub(crate) first_offset: Offset,
+pub struct CompletedTxn {
+    /// Whose it was.
+    pub producer_id: ProducerId,
+    /// Of its first record in the partition.
+    pub first_offset: Offset,
     /// Of the marker.
-    pub(crate) last_offset: Offset,
-    pub(crate) aborted: bool,
+    pub last_offset: Offset,
+    /// Whether the marker was ABORT.
+    pub aborted: bool,
 }
 
 /// What an append changes, to be applied once it is written.
 #[derive(Debug, Default)]
-pub(crate) struct Updates {
+pub struct Updates {
     producers: Vec<ProducerUpdate>,
     completed: Vec<CompletedTxn>,
 }

@@ -1,0 +1,30 @@
+//! No partition is owned by two members of one generation.
+
+use std::collections::BTreeMap;
+
+/// Who owns what: by group, generation and input partition.
+#[derive(Debug, Default)]
+pub(super) struct Ownership {
+    owners: BTreeMap<(usize, i32, u8), String>,
+}
+
+impl Ownership {
+    /// A static member is the same under every member id, as its former self is fenced.
+    pub(super) fn assigned(
+        &mut self,
+        group: usize,
+        generation: i32,
+        owner: &str,
+        inputs: &[u8],
+    ) -> Result<(), String> {
+        for input in inputs {
+            let known = self.owners.entry((group, generation, *input)).or_insert_with(|| owner.to_owned());
+            if known != owner {
+                return Err(format!(
+                    "group {group}, generation {generation}: partition {input} is owned by {known} and by {owner}"
+                ));
+            }
+        }
+        Ok(())
+    }
+}
