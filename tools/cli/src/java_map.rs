@@ -3,6 +3,8 @@
 
 use gregor_model::TopicPartition;
 
+use crate::admin::quotas::EntityQuotas;
+
 /// `String.hashCode`, over UTF-16 units.
 fn hash_code(text: &str) -> i32 {
     text.encode_utf16().fold(0_i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(i32::from(unit)))
@@ -24,6 +26,17 @@ pub fn sort_as_hash_map<T>(entries: &mut [T], initial_capacity: usize, key: impl
 /// As [`sort_as_hash_map`], for a map by partition of Java's default capacity.
 pub fn sort_partitions_as_hash_map<T>(entries: &mut [T], key: impl Fn(&T) -> &TopicPartition) {
     sort_by_hash(entries, DEFAULT_CAPACITY, |entry| partition_hash_code(key(entry)));
+}
+
+/// Sorts entities with quotas as Kafka's client gives them back (`DescribeClientQuotasResponse`): a map by the hash code of a
+/// map, created for their count.
+pub fn sort_quota_entities_as_hash_map(entities: &mut [EntityQuotas]) {
+    let count = entities.len();
+    sort_by_hash(entities, count, |(entity, _)| {
+        let name_hash = |name: &Option<String>| name.as_deref().map_or(0, hash_code);
+        let parts = entity.iter().map(|(kind, name)| hash_code(kind) ^ name_hash(name));
+        parts.fold(0_i32, i32::wrapping_add).wrapping_add(31)
+    });
 }
 
 fn sort_by_hash<T>(entries: &mut [T], initial_capacity: usize, hash: impl Fn(&T) -> i32) {

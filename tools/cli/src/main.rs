@@ -5,6 +5,7 @@ mod broker_api_versions;
 mod cluster;
 mod command_line;
 mod completion;
+mod configs;
 mod console;
 mod consumer_groups;
 mod delete_records;
@@ -14,6 +15,7 @@ mod java_map;
 mod json;
 mod leader_election;
 mod log_dirs;
+mod reassign_partitions;
 mod report;
 mod table;
 mod tool;
@@ -27,7 +29,9 @@ use tool::{Tool, overview, tools};
 /// First words, and what they do.
 const TOOLS: &[Tool] = tools! {
     "topics" => topics, "create, list, describe, alter and delete topics (kafka-topics)";
+    "configs" => configs, "show and change configs, quotas and SCRAM credentials (kafka-configs)";
     "consumer-groups" => consumer_groups, "list, describe, reset and delete consumer groups (kafka-consumer-groups)";
+    "reassign-partitions" => reassign_partitions, "move partitions between brokers (kafka-reassign-partitions)";
     "leader-election" => leader_election, "elect leaders of partitions (kafka-leader-election)";
     "get-offsets" => get_offsets, "show offsets of partitions (kafka-get-offsets)";
     "delete-records" => delete_records, "delete records before an offset (kafka-delete-records)";

@@ -1,9 +1,13 @@
-//! Log directories: what is in them (DescribeLogDirs).
+//! Log directories: what is in them (DescribeLogDirs), and where replicas are to go (AlterReplicaLogDirs).
+
+use std::collections::BTreeMap;
 
 use gregor_model::TopicPartition;
-use kafka_protocol::messages::{ApiKey, DescribeLogDirsRequest};
+use kafka_protocol::messages::alter_replica_log_dirs_request::{AlterReplicaLogDir, AlterReplicaLogDirTopic};
+use kafka_protocol::messages::{AlterReplicaLogDirsRequest, ApiKey, DescribeLogDirsRequest};
 
-use super::{Admin, AdminError, Target};
+use super::leaders::{PerPartition, by_topic};
+use super::{Admin, AdminError, Target, text, topic_name};
 
 /// A log directory (`LogDirDescription`).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,5 +52,38 @@ impl Admin {
             LogDir { path: dir.log_dir.to_string(), error_code: dir.error_code, replicas: replicas.collect() }
         });
         Ok(dirs.collect())
+    }
+
+    /// Tells a broker in which of its directories replicas belong.
+    pub async fn alter_replica_log_dirs(
+        &mut self,
+        broker: i32,
+        moves: &[(TopicPartition, String)],
+    ) -> Result<PerPartition<()>, AdminError> {
+        let mut dirs: BTreeMap<&str, Vec<(TopicPartition, ())>> = BTreeMap::new();
+        for (partition, dir) in moves {
+            dirs.entry(dir).or_default().push((partition.clone(), ()));
+        }
+        let dirs = dirs.into_iter().map(|(dir, partitions)| {
+            let topics = by_topic(partitions).into_iter().map(|(topic, partitions)| {
+                AlterReplicaLogDirTopic::default()
+                    .with_name(topic_name(topic.as_str()))
+                    .with_partitions(partitions.into_iter().map(|(partition, ())| partition).collect())
+            });
+            AlterReplicaLogDir::default().with_path(text(dir)).with_topics(topics.collect())
+        });
+        let request = AlterReplicaLogDirsRequest::default().with_dirs(dirs.collect());
+        let build = |_| request.clone();
+        let target = Target::Broker(broker);
+        let answer =
+            self.call("alterReplicaLogDirs", ApiKey::AlterReplicaLogDirs, target, build, |_| 0).await?;
+        let mut outcomes = PerPartition::new();
+        for topic in &answer.results {
+            for partition in &topic.partitions {
+                let key = TopicPartition::new(topic.topic_name.as_str(), partition.partition_index);
+                outcomes.insert(key, AdminError::check(partition.error_code, None));
+            }
+        }
+        Ok(outcomes)
     }
 }

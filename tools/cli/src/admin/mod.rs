@@ -4,6 +4,7 @@
 //! Owned by one tool run, used by one task; holds a connection per broker asked.
 
 pub mod cluster;
+pub mod configs;
 pub mod coordinator;
 pub mod election;
 pub mod error;
@@ -14,7 +15,10 @@ pub mod leaders;
 pub mod log_dirs;
 pub mod offsets;
 pub mod producers;
+pub mod quotas;
+pub mod reassignments;
 pub mod records;
+pub mod scram;
 pub mod topics;
 pub mod transactions;
 

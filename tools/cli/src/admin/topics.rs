@@ -1,4 +1,4 @@
-//! Calls about topics, their configs and reassignments.
+//! Calls about topics.
 
 use std::collections::HashMap;
 
@@ -10,15 +10,13 @@ use kafka_protocol::messages::create_topics_request::{
     CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig,
 };
 use kafka_protocol::messages::delete_topics_request::DeleteTopicState;
-use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
-use kafka_protocol::messages::list_partition_reassignments_request::ListPartitionReassignmentsTopics;
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::metadata_response::{MetadataResponsePartition, MetadataResponseTopic};
 use kafka_protocol::messages::{
-    ApiKey, BrokerId, CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest,
-    DescribeConfigsRequest, ListPartitionReassignmentsRequest, MetadataRequest,
+    ApiKey, BrokerId, CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest, MetadataRequest,
 };
 
+use super::configs::{ConfigEntry, ConfigResource};
 use super::{Admin, AdminError, Target, text, topic_name};
 
 /// A topic to create (`NewTopic`).
@@ -71,33 +69,6 @@ pub struct PartitionDescription {
     pub isr: Vec<i32>,
 }
 
-/// One config of a topic.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfigEntry {
-    /// The key.
-    pub name: String,
-    /// The value, unless it is sensitive.
-    pub value: Option<String>,
-    /// Whether nobody set it.
-    pub is_default: bool,
-}
-
-/// A reassignment under way (`PartitionReassignment`).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Reassignment {
-    /// All replicas, old and new.
-    pub replicas: Vec<i32>,
-    /// Those being added.
-    pub adding: Vec<i32>,
-    /// Those being removed.
-    pub removing: Vec<i32>,
-}
-
-/// `ConfigSource.DEFAULT_CONFIG`.
-const DEFAULT_CONFIG: i8 = 5;
-/// `ConfigResource.Type.TOPIC`.
-const TOPIC_RESOURCE: i8 = 2;
-
 impl Admin {
     /// The names of all topics, and whether each is internal.
     pub async fn list_topics(&mut self) -> Result<Vec<(String, bool, Option<TopicId>)>, AdminError> {
@@ -116,23 +87,32 @@ impl Admin {
 
     /// Describes topics by name; fails if one cannot be described.
     pub async fn describe_topics(&mut self, names: &[String]) -> Result<Vec<TopicDescription>, AdminError> {
+        let found = self.look_up_topics(names).await?;
+        found.into_iter().map(|(_, topic)| topic).collect()
+    }
+
+    /// Describes each topic, or says why it cannot be described.
+    pub async fn look_up_topics(
+        &mut self,
+        names: &[String],
+    ) -> Result<Vec<(String, Result<TopicDescription, AdminError>)>, AdminError> {
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
         let wanted = names
             .iter()
             .map(|name| MetadataRequestTopic::default().with_name(Some(topic_name(name))))
             .collect();
         let answer = self.metadata("describeTopics", Some(wanted)).await?;
         let live: Vec<i32> = answer.brokers.iter().map(|broker| broker.node_id.0).collect();
-        let mut found = Vec::new();
-        for name in names {
-            let topic = answer
-                .topics
-                .iter()
-                .find(|topic| topic.name.as_ref().is_some_and(|found| ***found == **name));
+        let look_up = |name: &String| {
+            let mut topics = answer.topics.iter();
+            let topic = topics.find(|topic| topic.name.as_ref().is_some_and(|found| ***found == **name));
             let topic = topic.ok_or(AdminError::Incomplete("METADATA"))?;
             AdminError::check(topic.error_code, None)?;
-            found.push(describe(name, topic, &live));
-        }
-        Ok(found)
+            Ok(describe(name, topic, &live))
+        };
+        Ok(names.iter().map(|name| (name.clone(), look_up(name))).collect())
     }
 
     /// Asks any broker about these topics, or all.
@@ -233,69 +213,10 @@ impl Admin {
         &mut self,
         names: &[String],
     ) -> Result<HashMap<String, Vec<ConfigEntry>>, AdminError> {
-        if names.is_empty() {
-            return Ok(HashMap::new());
-        }
-        let resources = names.iter().map(|name| {
-            DescribeConfigsResource::default()
-                .with_resource_type(TOPIC_RESOURCE)
-                .with_resource_name(text(name))
-                .with_configuration_keys(None)
-        });
-        let request = DescribeConfigsRequest::default().with_resources(resources.collect());
-        let build = |_| request.clone();
-        let answer = self.call("describeConfigs", ApiKey::DescribeConfigs, Target::Any, build, |_| 0).await?;
-        let mut found = HashMap::new();
-        for result in &answer.results {
-            AdminError::check(result.error_code, result.error_message.as_deref())?;
-            let entries = result.configs.iter().map(|config| ConfigEntry {
-                name: config.name.to_string(),
-                value: config.value.as_ref().map(ToString::to_string),
-                is_default: config.is_default || config.config_source == DEFAULT_CONFIG,
-            });
-            found.insert(result.resource_name.to_string(), entries.collect());
-        }
-        Ok(found)
-    }
-
-    /// The reassignments under way among these partitions, by topic and partition.
-    pub async fn list_reassignments(
-        &mut self,
-        topics: &[TopicDescription],
-    ) -> Result<HashMap<(String, i32), Reassignment>, AdminError> {
-        let wanted = topics.iter().map(|topic| {
-            ListPartitionReassignmentsTopics::default()
-                .with_name(topic_name(&topic.name))
-                .with_partition_indexes(
-                    topic.partitions.iter().map(|partition| partition.partition).collect(),
-                )
-        });
-        let request = ListPartitionReassignmentsRequest::default()
-            .with_topics(Some(wanted.collect()))
-            .with_timeout_ms(self.request_timeout_ms());
-        let build = |_| request.clone();
-        let answer = self
-            .call(
-                "listPartitionReassignments",
-                ApiKey::ListPartitionReassignments,
-                Target::Controller,
-                build,
-                |answer| answer.error_code,
-            )
-            .await?;
-        AdminError::check(answer.error_code, answer.error_message.as_deref())?;
-        let mut found = HashMap::new();
-        for topic in &answer.topics {
-            for partition in &topic.partitions {
-                let reassignment = Reassignment {
-                    replicas: numbers(&partition.replicas),
-                    adding: numbers(&partition.adding_replicas),
-                    removing: numbers(&partition.removing_replicas),
-                };
-                found.insert((topic.name.to_string(), partition.partition_index), reassignment);
-            }
-        }
-        Ok(found)
+        let resources: Vec<ConfigResource> =
+            names.iter().map(|name| ConfigResource::topic(name.as_str())).collect();
+        let found = self.describe_configs(&resources, false).await?;
+        Ok(found.into_iter().map(|(resource, entries)| (resource.name, entries)).collect())
     }
 }
 
@@ -315,10 +236,10 @@ fn topic_id(topic: &MetadataResponseTopic) -> Option<TopicId> {
     TopicId::from_wire(topic.topic_id)
 }
 
-fn broker_ids(ids: &[i32]) -> Vec<BrokerId> {
+pub(super) fn broker_ids(ids: &[i32]) -> Vec<BrokerId> {
     ids.iter().copied().map(BrokerId).collect()
 }
 
-fn numbers(ids: &[BrokerId]) -> Vec<i32> {
+pub(super) fn numbers(ids: &[BrokerId]) -> Vec<i32> {
     ids.iter().map(|id| id.0).collect()
 }

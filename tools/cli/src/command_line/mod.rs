@@ -79,6 +79,11 @@ impl Given {
         self.0.iter().any(|(given, _)| *given == name)
     }
 
+    /// Every flag with its value, in the order given.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, Option<&str>)> {
+        self.0.iter().map(|(name, value)| (*name, value.as_deref()))
+    }
+
     /// Every value of flag `name`.
     pub fn values(&self, name: &str) -> Vec<&str> {
         self.0.iter().filter(|(given, _)| *given == name).filter_map(|(_, value)| value.as_deref()).collect()

@@ -1,9 +1,12 @@
 //! What `--describe` prints (`TopicCommand.TopicDescription`, `PartitionDescription`, `DescribeOptions`). Pure.
 
-use std::collections::HashMap;
 use std::fmt::Write as _;
 
-use crate::admin::topics::{ConfigEntry, PartitionDescription, Reassignment, TopicDescription};
+use gregor_model::TopicPartition;
+
+use crate::admin::configs::ConfigEntry;
+use crate::admin::reassignments::{Reassignment, Reassignments};
+use crate::admin::topics::{PartitionDescription, TopicDescription};
 use crate::command_line::Given;
 use crate::java_map::{DEFAULT_CAPACITY, sort_as_hash_map};
 
@@ -65,13 +68,14 @@ pub fn describe(
     report: Report,
     topic: &TopicDescription,
     configs: &[ConfigEntry],
-    reassignments: &HashMap<(String, i32), Reassignment>,
+    reassignments: &Reassignments,
     live_brokers: &[i32],
 ) -> String {
     let min_isr = configs.iter().find(|entry| entry.name == "min.insync.replicas");
     let min_isr = min_isr.and_then(|entry| entry.value.as_ref()?.parse().ok()).unwrap_or(1);
     let facts = Facts { live_brokers, min_isr };
-    let reassignment = |partition: i32| reassignments.get(&(topic.name.clone(), partition));
+    let reassignment =
+        |partition: i32| reassignments.get(&TopicPartition::new(topic.name.as_str(), partition));
     let mut text = String::new();
     let overridden = configs.iter().any(|entry| !entry.is_default);
     if !report.is_filter() && (!report.overridden || overridden) {
@@ -171,13 +175,14 @@ mod tests {
             name: name.to_owned(),
             value: Some(value.to_owned()),
             is_default,
+            ..ConfigEntry::default()
         };
         vec![entry("min.insync.replicas", "2", true), entry("retention.ms", "5", false)]
     }
 
     #[track_caller]
     fn check(report: Report, expected: &[&str]) {
-        let text = describe(report, &topic(), &configs(), &HashMap::new(), &[1, 2]);
+        let text = describe(report, &topic(), &configs(), &Reassignments::new(), &[1, 2]);
         let lines: Vec<String> = text.lines().map(|line| line.replace('\t', "|")).collect();
         assert_eq!(lines, expected);
     }
@@ -202,7 +207,7 @@ mod tests {
     #[test]
     fn a_reassignment_shows_where_it_leads() {
         let moving = Reassignment { replicas: vec![1, 2, 3], adding: vec![3], removing: vec![1] };
-        let reassignments = HashMap::from([(("orders".to_owned(), 0), moving)]);
+        let reassignments = Reassignments::from([(TopicPartition::new("orders", 0), moving)]);
         let text = describe(Report::default(), &topic(), &[], &reassignments, &[1, 2]);
         assert!(text.contains("ReplicationFactor: 2\tConfigs: \n"), "{text}");
         assert!(text.contains("Isr: 1,2\tAdding Replicas: 3\tRemoving Replicas: 1\tElr"), "{text}");

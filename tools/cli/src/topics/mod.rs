@@ -10,8 +10,9 @@ pub mod new_topic;
 use std::collections::HashMap;
 use std::process::ExitCode;
 
-use gregor_model::{TopicId, has_collision_chars};
+use gregor_model::{TopicId, TopicPartition, has_collision_chars};
 
+use crate::admin::reassignments::Reassignments;
 use crate::admin::topics::{NewPartitions, TopicDescription};
 use crate::admin::{Admin, AdminError, connect};
 use crate::command_line::Given;
@@ -130,10 +131,14 @@ async fn describe(admin: &mut Admin, given: &Given) -> Result<(), Failure> {
         Err(error) => return Err(error.into()),
     };
     let live_brokers = admin.live_brokers().await?;
-    let reassignments = match admin.list_reassignments(&topics).await {
+    let partitions = topics.iter().flat_map(|topic| {
+        topic.partitions.iter().map(|partition| TopicPartition::new(topic.name.as_str(), partition.partition))
+    });
+    let partitions = partitions.collect();
+    let reassignments = match admin.list_reassignments(Some(partitions)).await {
         Ok(reassignments) => reassignments,
         // Older brokers, and users who may not ask: shown as if there were none.
-        Err(AdminError::Unsupported(_) | AdminError::Refused { code: 31, .. }) => HashMap::new(),
+        Err(AdminError::Unsupported(_) | AdminError::Refused { code: 31, .. }) => Reassignments::new(),
         Err(error) => return Err(error.into()),
     };
     let report = Report::of(given);
