@@ -24,8 +24,9 @@ public class ToolServer {
         }
     }
 
-    private static ByteArrayOutputStream out;
-    private static ByteArrayOutputStream err;
+    /** Stays the same for all tools: Scala's Console keeps the stream it saw first. */
+    private static final ByteArrayOutputStream out = new ByteArrayOutputStream();
+    private static final ByteArrayOutputStream err = new ByteArrayOutputStream();
     /** What was said until the tool ended, with the code it ended with; null while it runs. */
     private static Integer exitCode;
     private static byte[][] said;
@@ -41,17 +42,17 @@ public class ToolServer {
 
     public static void main(String[] ignored) throws IOException {
         DataOutputStream answers = new DataOutputStream(new FileOutputStream(FileDescriptor.out));
+        System.setOut(new PrintStream(out, true, "UTF-8"));
+        System.setErr(new PrintStream(err, true, "UTF-8"));
         Exit.setExitProcedure((code, message) -> { exit(code); throw new Exited(); });
         Exit.setHaltProcedure((code, message) -> { exit(code); throw new Exited(); });
         BufferedReader commands = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
         String line;
         while ((line = commands.readLine()) != null) {
             String[] words = line.split("\u001f", -1);
-            out = new ByteArrayOutputStream();
-            err = new ByteArrayOutputStream();
+            out.reset();
+            err.reset();
             exitCode = null;
-            System.setOut(new PrintStream(out, true, "UTF-8"));
-            System.setErr(new PrintStream(err, true, "UTF-8"));
             exit(run(words[0], Arrays.copyOfRange(words, 1, words.length)));
             answers.writeInt(exitCode);
             for (byte[] bytes : said) {

@@ -69,7 +69,7 @@ fn alteration(asked: &Asked, changes: &Changes) -> Result<Alteration, Failure> {
     let (what, kind) =
         if only_users { ("quota and SCRAM credential", "users") } else { ("quota", "clients") };
     let is_known = |key: &&str| USER_QUOTAS.contains(key) || only_users && is_scram(key);
-    for (keys, done, list) in [(&added, "added", "Set"), (&deleted, "deleted", "Buffer")] {
+    for (keys, done, list) in [(&added, "added", "Set"), (&deleted, "deleted", "ArrayBuffer")] {
         let unknown: Vec<&str> = keys.iter().copied().filter(|key| !is_known(key)).collect();
         if !unknown.is_empty() {
             let unknown = unknown.join(", ");
@@ -246,7 +246,7 @@ mod tests {
             "nonsense",
             Err(
                 "Only quota and SCRAM credential configs can be deleted for 'users' using --bootstrap-server. Unexpected \
-                 config names: Buffer(nonsense)",
+                 config names: ArrayBuffer(nonsense)",
             ),
         );
         check(
