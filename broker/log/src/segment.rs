@@ -16,6 +16,7 @@ use crate::offset_index::{OffsetEntry, OffsetIndex};
 use crate::partition_dir::PartitionDir;
 use crate::segment_file::SegmentFile;
 use crate::segment_scan::{BatchPlace, HeaderScan, ScanError};
+use crate::stored_batch::largest_record_timestamp;
 use crate::time_index::{TimeEntry, TimeIndex};
 use crate::transaction_index::{AbortedTxn, TransactionIndex};
 
@@ -234,7 +235,7 @@ impl Segment {
             None => {
                 let first = HeaderScan::new(&self.log, 0, self.size()).next();
                 let rolling = match first {
-                    Ok(first) => first.and_then(|first| first.header.max_timestamp),
+                    Ok(first) => first.and_then(|first| largest_record_timestamp(&first.header)),
                     Err(ScanError::Storage(error)) => return Err(error),
                     Err(ScanError::Corrupt { .. }) => None,
                 };
@@ -359,7 +360,7 @@ impl Segment {
         let from = self.offset_index.last()?.map_or(0, |entry| u64::from(entry.position));
         let mut scan = HeaderScan::new(&self.log, from, self.size());
         while let Some(place) = scan.next()? {
-            if let Some(timestamp) = place.header.max_timestamp
+            if let Some(timestamp) = largest_record_timestamp(&place.header)
                 && largest.is_none_or(|largest| timestamp > largest.timestamp)
             {
                 largest = Some(TimeEntry { timestamp, offset: place.header.last_offset() });

@@ -53,6 +53,12 @@ pub(crate) fn appended_batch(header: &BatchHeader) -> AppendedBatch {
     AppendedBatch {
         last_offset: header.last_offset(),
         size: header.size_in_bytes as u64,
-        max_timestamp: header.max_timestamp,
+        max_timestamp: largest_record_timestamp(header),
     }
+}
+
+/// The largest timestamp of the batch's records. One that compaction has emptied still says what it was, but a time index
+/// must not lead there, nor retention go by it.
+pub(crate) fn largest_record_timestamp(header: &BatchHeader) -> Option<Timestamp> {
+    header.max_timestamp.filter(|_| header.record_count != Some(0))
 }

@@ -1,11 +1,13 @@
 //! Interop tests: Gregor beside Apache Kafka 3.9, one module per subject.
 
 mod admin_requests;
+mod compaction;
 #[path = "../src/conversation.rs"]
 mod conversation;
 mod coordinator_tools;
 mod coordinators;
 mod kafka_tools;
+mod log_directories;
 mod mixed_cluster;
 mod swap_in_place;
 mod topics_tool;

@@ -13,7 +13,7 @@ use crate::offset_index::OffsetEntry;
 use crate::producer_state::ProducerState;
 use crate::segment::Segment;
 use crate::segment_scan::{BatchScan, ScanError};
-use crate::stored_batch::producer_batch_of;
+use crate::stored_batch::{largest_record_timestamp, producer_batch_of};
 use crate::time_index::TimeEntry;
 use crate::transaction_index::AbortedTxn;
 
@@ -113,10 +113,11 @@ fn add(
     index_interval_bytes: u32,
 ) -> Result<(), StorageError> {
     let offset = batch.last_offset();
+    let largest = largest_record_timestamp(batch.header());
     if position == 0 {
-        progress.rolling = batch.max_timestamp;
+        progress.rolling = largest;
     }
-    if let Some(timestamp) = batch.max_timestamp
+    if let Some(timestamp) = largest
         && progress.largest.is_none_or(|largest| timestamp > largest.timestamp)
     {
         progress.largest = Some(TimeEntry { timestamp, offset });
