@@ -28,7 +28,7 @@ pub struct BrokerConfig {
     pub zookeeper: ZooKeeperConfig,
     /// Where to listen.
     pub listeners: ListenersConfig,
-    /// `log.dirs`, or `log.dir`.
+    /// `log.dirs`, or `log.dir`, as absolute paths: requests and answers name them so.
     pub log_dirs: Vec<PathBuf>,
     /// `inter.broker.protocol.version`.
     pub inter_broker_protocol: InterBrokerProtocol,
@@ -47,6 +47,11 @@ pub struct IdentityConfig {
     pub reserved_max_id: i32,
     /// `broker.rack`.
     pub rack: Option<String>,
+}
+
+/// Where a path leads from the working directory, without a separator at its end.
+fn absolute(path: PathBuf) -> PathBuf {
+    std::path::absolute(&path).map_or(path, |absolute| absolute.components().collect())
 }
 
 impl BrokerConfig {
@@ -87,7 +92,7 @@ impl BrokerConfig {
             },
             zookeeper: ZooKeeperConfig::from_values(&values)?,
             listeners,
-            log_dirs: cross_check::log_dirs(&values),
+            log_dirs: cross_check::log_dirs(&values).into_iter().map(absolute).collect(),
             inter_broker_protocol: inter_broker_protocol::parse(&version)
                 .unwrap_or_else(InterBrokerProtocol::latest),
             warnings: warnings(&properties, &values),

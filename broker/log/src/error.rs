@@ -166,8 +166,8 @@ pub enum LogError {
     /// The log may be in a directory that is offline (KAFKA_STORAGE_ERROR).
     #[error("{0} is not in an online log directory, and a directory is offline that may hold it")]
     MayBeOffline(TopicPartition),
-    /// There is no such directory among the configured ones, or it is offline (LOG_DIR_NOT_FOUND).
-    #[error("log directory {} is not configured or offline", .0.display())]
+    /// There is no such directory among the configured ones (LOG_DIR_NOT_FOUND).
+    #[error("log directory {} is not among the configured ones", .0.display())]
     NoSuchDir(PathBuf),
     /// There is no log of that partition.
     #[error("there is no log of {0}")]

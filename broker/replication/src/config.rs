@@ -37,6 +37,12 @@ pub struct ReplicationConfig {
     pub quota_window_num: u32,
     /// `replication.quota.window.size.seconds`.
     pub quota_window_size_ms: i64,
+    /// `num.replica.alter.log.dirs.threads`: how many partitions are copied between log directories at a time.
+    pub num_replica_alter_log_dirs_threads: usize,
+    /// `alter.log.dirs.replication.quota.window.num`.
+    pub alter_log_dirs_quota_window_num: u32,
+    /// `alter.log.dirs.replication.quota.window.size.seconds`.
+    pub alter_log_dirs_quota_window_size_ms: i64,
 }
 
 impl ReplicationConfig {
@@ -58,6 +64,9 @@ impl ReplicationConfig {
             protocol: ReplicaProtocol::default(),
             quota_window_num: 11,
             quota_window_size_ms: 1_000,
+            num_replica_alter_log_dirs_threads: 1,
+            alter_log_dirs_quota_window_num: 11,
+            alter_log_dirs_quota_window_size_ms: 1_000,
         }
     }
 }

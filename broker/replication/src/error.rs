@@ -153,5 +153,8 @@ pub enum DeleteRecordsFailure {
     Refused(#[from] Arc<gregor_log::DeleteRecordsError>),
     /// REQUEST_TIMED_OUT: done here, but not on all replicas in time.
     #[error("the replicas did not delete the records within the request's timeout")]
-    TimedOut,
+    TimedOut {
+        /// The low watermark when they were deleted here; none if a replica had not told its own.
+        low_watermark: Option<Offset>,
+    },
 }

@@ -16,6 +16,7 @@ pub mod fetch_session;
 pub mod fetcher;
 mod follower_clock;
 mod hosted_partition;
+pub mod log_dir_moves;
 mod manager;
 pub mod partition;
 mod purgatory;
@@ -36,6 +37,7 @@ pub use fetch_session::{
     SessionRequest,
 };
 pub use follower_clock::FollowerClocks;
+pub use hosted_partition::MoveRefusal;
 pub use manager::{
     EpochEnd, FetchParams, FetchPartition, FetchRequester, FetchedPartition, PartitionRecords,
     PartitionStatus, ProduceParams, ReplicaManager, ReplicationCounts, RequiredAcks, RoleChanges,

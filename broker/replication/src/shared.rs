@@ -36,6 +36,8 @@ pub(crate) struct Shared {
     pub(crate) isr_counters: IsrCounters,
     pub(crate) leader_throttle: ReplicationThrottle,
     pub(crate) follower_throttle: ReplicationThrottle,
+    /// `replica.alter.log.dirs.io.max.bytes.per.second`.
+    pub(crate) move_throttle: ReplicationThrottle,
 }
 
 impl Shared {

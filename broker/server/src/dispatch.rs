@@ -176,7 +176,7 @@ async fn coordinate(broker: &Arc<Broker>, context: &RequestContext, request: Req
 async fn administer(broker: &Arc<Broker>, context: &RequestContext, request: RequestKind) -> Answer {
     let response = match request {
         RequestKind::DeleteRecords(request) => {
-            ResponseKind::DeleteRecords(api::delete_records::handle(broker, context, request).await)
+            ResponseKind::DeleteRecords(api::delete_records::handle(broker, request).await)
         }
         RequestKind::DescribeConfigs(request) => {
             ResponseKind::DescribeConfigs(api::describe_configs::handle(broker, context, request).await)
@@ -187,6 +187,9 @@ async fn administer(broker: &Arc<Broker>, context: &RequestContext, request: Req
         RequestKind::IncrementalAlterConfigs(request) => ResponseKind::IncrementalAlterConfigs(
             api::incremental_alter_configs::handle(broker, request).await,
         ),
+        RequestKind::AlterReplicaLogDirs(request) => {
+            ResponseKind::AlterReplicaLogDirs(api::alter_replica_log_dirs::handle(broker, request).await)
+        }
         RequestKind::DescribeLogDirs(request) => {
             ResponseKind::DescribeLogDirs(api::describe_log_dirs::handle(broker, &request))
         }

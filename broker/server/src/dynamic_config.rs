@@ -91,6 +91,7 @@ impl Reconfigured {
         let current = self.layers.current();
         self.replicas.set_leader_throttle(current.rate("leader.replication.throttled.rate"));
         self.replicas.set_follower_throttle(current.rate("follower.replication.throttled.rate"));
+        self.replicas.set_move_throttle(current.rate("replica.alter.log.dirs.io.max.bytes.per.second"));
     }
 
     /// The broker's dynamic configuration changed: its parts take over what is theirs.

@@ -181,7 +181,7 @@ impl KafkaError for DeleteRecordsFailure {
             DeleteRecordsFailure::Partition(error) => error.kafka_error(),
             DeleteRecordsFailure::InternalTopic(_) => ResponseError::InvalidTopicException,
             DeleteRecordsFailure::Refused(error) => error.kafka_error(),
-            DeleteRecordsFailure::TimedOut => ResponseError::RequestTimedOut,
+            DeleteRecordsFailure::TimedOut { .. } => ResponseError::RequestTimedOut,
         }
     }
 }

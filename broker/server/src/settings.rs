@@ -101,7 +101,8 @@ pub fn log_schedule(values: &Values) -> LogSchedule {
 }
 
 /// For replication.
-pub fn replication_config(values: &Values, broker_id: BrokerId) -> ReplicationConfig {
+pub fn replication_config(config: &BrokerConfig, broker_id: BrokerId) -> ReplicationConfig {
+    let values = &config.values;
     ReplicationConfig {
         replica_lag_time_max_ms: values.i64("replica.lag.time.max.ms"),
         replica_fetch_wait_max_ms: values.i32("replica.fetch.wait.max.ms"),
@@ -121,6 +122,18 @@ pub fn replication_config(values: &Values, broker_id: BrokerId) -> ReplicationCo
             Some(class) if class.ends_with("RackAwareReplicaSelector") => ReplicaSelector::RackAware,
             _ => ReplicaSelector::default(),
         },
+        quota_window_num: u32::try_from(values.i32("replication.quota.window.num")).unwrap_or(1),
+        quota_window_size_ms: 1_000 * i64::from(values.i32("replication.quota.window.size.seconds")),
+        num_replica_alter_log_dirs_threads: values
+            .opt_i32("num.replica.alter.log.dirs.threads")
+            .and_then(|threads| usize::try_from(threads).ok())
+            .unwrap_or(config.log_dirs.len()),
+        alter_log_dirs_quota_window_num: u32::try_from(
+            values.i32("alter.log.dirs.replication.quota.window.num"),
+        )
+        .unwrap_or(1),
+        alter_log_dirs_quota_window_size_ms: 1_000
+            * i64::from(values.i32("alter.log.dirs.replication.quota.window.size.seconds")),
         ..ReplicationConfig::new(broker_id)
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! As many threads as `log.cleaner.threads` call [`LogCleaner::clean_once`]; no log is cleaned by two of them. Kafka has
 //! truncations, deletions and moves of a log pause its cleaning and wait; here the cleaning notices at its end that the
-//! log is another one, and nothing waits for it.
+//! log is another one or on its way to another directory, and nothing waits for it.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -138,6 +138,7 @@ impl LogCleaner {
         let mut logs = self.manager.all();
         logs.retain(|log| {
             log.config().cleanup_policy.compact
+                && !log.is_moving()
                 && !state.in_progress.contains(log.topic_partition())
                 && !state.uncleanable.contains(&(log.parent_dir(), log.topic_partition().clone()))
         });

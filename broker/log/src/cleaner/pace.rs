@@ -58,7 +58,7 @@ impl<'a> Pace<'a> {
         self.check()
     }
 
-    /// Looks whether to go on: not if the log is no longer compacted.
+    /// Looks whether to go on: not if the log is no longer compacted, or is being moved.
     pub(crate) fn check(&mut self) -> Result<(), CleanError> {
         let bytes = std::mem::take(&mut self.uncounted);
         self.go_on()?;
@@ -76,7 +76,7 @@ impl<'a> Pace<'a> {
     }
 
     fn go_on(&self) -> Result<(), CleanError> {
-        let compacted = self.log.config().cleanup_policy.compact;
-        if compacted && !(self.stop)() { Ok(()) } else { Err(CleanError::Aborted) }
+        let wanted = self.log.config().cleanup_policy.compact && !self.log.is_moving();
+        if wanted && !(self.stop)() { Ok(()) } else { Err(CleanError::Aborted) }
     }
 }

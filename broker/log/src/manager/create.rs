@@ -70,7 +70,8 @@ impl LogManager {
         dirs
     }
 
-    /// The future log of a partition in `dir`, created if it does not exist.
+    /// The future log of a partition in `dir`, created if it does not exist; until it has taken the current one's place or
+    /// is deleted, that one is not compacted. While a directory is offline none is created: one may lie there.
     pub fn get_or_create_future(
         &self,
         partition: &TopicPartition,
@@ -85,27 +86,51 @@ impl LogManager {
                 let name = future_dir_name(partition, Uuid::new_v4())
                     .ok_or_else(|| LogError::NameTooLong(partition.clone()))?;
                 let managed = self.live_dir(dir)?;
+                if !self.offline_dirs().is_empty() {
+                    return Err(LogError::MayBeOffline(partition.clone()));
+                }
                 let log = self.create_in(managed, partition, &name, true, now)?;
                 self.future_logs.write().insert(partition.clone(), Arc::clone(&log));
                 log
             }
         };
+        self.set_moving(partition, true);
         assign(&log, topic_id)?;
         Ok(log)
     }
 
-    /// Where to create the partition's log when it comes to be (AlterReplicaLogDirs before LeaderAndIsr).
-    pub fn set_preferred_dir(&self, partition: &TopicPartition, dir: &Path) -> Result<(), LogError> {
-        self.live_dir(dir)?;
+    /// Whether a log can be moved to `dir`, as far as names and directories go.
+    pub fn check_move(&self, partition: &TopicPartition, dir: &Path) -> Result<(), LogError> {
         if future_dir_name(partition, Uuid::nil()).is_none() {
             return Err(LogError::NameTooLong(partition.clone()));
         }
+        self.live_dir(dir).map(drop)
+    }
+
+    /// Where to create the partition's log when it comes to be (AlterReplicaLogDirs before LeaderAndIsr).
+    pub fn set_preferred_dir(&self, partition: &TopicPartition, dir: &Path) -> Result<(), LogError> {
+        self.check_move(partition, dir)?;
         self.preferred_dirs.lock().insert(partition.clone(), dir.to_path_buf());
         Ok(())
     }
 
+    /// Tells the current log whether there is a future one beside it.
+    pub(super) fn set_moving(&self, partition: &TopicPartition, moving: bool) {
+        if let Some(current) = self.log(partition) {
+            current.set_moving(moving);
+        }
+    }
+
     fn live_dir(&self, dir: &Path) -> Result<&ManagedDir, LogError> {
-        self.dir(dir).filter(|dir| dir.is_live()).ok_or_else(|| LogError::NoSuchDir(dir.to_path_buf()))
+        let offline = || StorageError::Offline { dir: dir.into() };
+        match self.dir(dir) {
+            Some(found) if found.is_live() => Ok(found),
+            Some(_) => Err(offline().into()),
+            None if self.config.initial_offline_dirs.iter().any(|known| known == dir) => {
+                Err(offline().into())
+            }
+            None => Err(LogError::NoSuchDir(dir.to_path_buf())),
+        }
     }
 
     fn create_in(

@@ -30,6 +30,7 @@ impl LogManager {
         let _creation = self.creation.lock();
         let logs = drop_logs(&mut self.logs.write(), &managed.log_dir);
         let future_logs = drop_logs(&mut self.future_logs.write(), &managed.log_dir);
+        future_logs.iter().for_each(|partition| self.set_moving(partition, false));
         *managed.lock.lock() = None;
         Some(FailedDir { dir: dir.to_path_buf(), reason, logs, future_logs })
     }

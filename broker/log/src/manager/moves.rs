@@ -30,6 +30,7 @@ impl LogManager {
         match future {
             None => Ok(false),
             Some(log) => {
+                self.set_moving(partition, false);
                 self.discard(&log, now)?;
                 Ok(true)
             }
@@ -39,7 +40,8 @@ impl LogManager {
     /// Puts the future log in the place of the current one, which is deleted (`replaceCurrentWithFutureLog`).
     ///
     /// The new one gets its name before the old one loses it: a crash in between leaves both, and the next start
-    /// says so, rather than none.
+    /// says so, rather than none. From then on it counts, whatever becomes of the old one. Call it when nobody appends
+    /// to either.
     pub fn replace_current_with_future(
         &self,
         partition: &TopicPartition,
@@ -58,9 +60,12 @@ impl LogManager {
         future.become_current()?;
         self.logs.write().insert(partition.clone(), Arc::clone(&future));
         self.future_logs.write().remove(partition);
-        self.discard(&current, now)?;
-        if let Some(dir) = self.dir(&future.parent_dir()) {
-            self.checkpoint_dir_fully(dir)?;
+        let tidied = self.discard(&current, now).and_then(|()| match self.dir(&future.parent_dir()) {
+            Some(dir) => self.checkpoint_dir_fully(dir),
+            None => Ok(()),
+        });
+        if let Err(error) = tidied {
+            tracing::error!(%partition, %error, "cannot tidy up after a move between log directories");
         }
         Ok(())
     }

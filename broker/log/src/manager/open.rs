@@ -95,6 +95,7 @@ impl LogManager {
                 scope.spawn(move || self.load_dir(dir, jobs, now, progress));
             }
         });
+        self.future_logs.read().keys().for_each(|partition| self.set_moving(partition, true));
         for dir in self.dirs.iter().filter(|dir| !dir.is_live()) {
             self.drop_failed_dir(dir.log_dir.path());
         }

@@ -6,11 +6,12 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use gregor_model::{Offset, ProducerId, Timestamp};
 
 use super::read::floor_segment;
-use super::{PartitionLog, Segments};
+use super::{PartitionLog, Segments, Writer};
 use crate::StorageError;
 use crate::background::Doomed;
 use crate::cleaner::LastRecord;
@@ -55,8 +56,21 @@ impl PartitionLog {
             .collect()
     }
 
+    /// While the log is being copied to another directory it is not compacted (`abortAndPauseCleaning`): a record that was
+    /// copied before it went, of a key whose tombstone went before that was copied, would come back to life. When this
+    /// returns, no cleaning under way can end well any more.
+    pub(crate) fn set_moving(&self, moving: bool) {
+        let _writer = self.writer.lock();
+        self.is_moving.store(moving, Ordering::Release);
+    }
+
+    /// Whether the log is being copied to another directory.
+    pub(crate) fn is_moving(&self) -> bool {
+        self.is_moving.load(Ordering::Acquire)
+    }
+
     /// Puts `cleaned` (complete, durable, with the suffix `.cleaned`) in the place of the segments `old` of `view`.
-    /// Returns whether it did: not if the log was truncated or lost some of `old` meanwhile.
+    /// Returns whether it did: not if the log was truncated or lost some of `old` meanwhile, or is being moved.
     ///
     /// Crash-safe: until all of `cleaned` are named `.swap` the work is lost; from then on loading completes it.
     pub(crate) fn replace_segments(
@@ -69,8 +83,7 @@ impl PartitionLog {
         let mut writer = self.writer.lock();
         self.check_open(&writer)?;
         let segments = self.segments.load_full();
-        let Some(replaced) =
-            exchange(&segments, old, cleaned).filter(|_| writer.truncations == view.truncations)
+        let Some(replaced) = exchange(&segments, old, cleaned).filter(|_| self.is_as_seen(&writer, view))
         else {
             return Ok(false);
         };
@@ -96,8 +109,13 @@ impl PartitionLog {
         Ok(true)
     }
 
+    /// Whether what a cleaning of `view` made may count.
+    fn is_as_seen(&self, writer: &Writer, view: &CompactionView) -> bool {
+        writer.truncations == view.truncations && !self.is_moving()
+    }
+
     /// Notes in the cleaner's checkpoint that everything before `clean_end` is clean. Returns whether it did: not if the
-    /// log was truncated meanwhile.
+    /// log was truncated meanwhile, or is being moved.
     pub(crate) fn checkpoint_cleaning(
         &self,
         view: &CompactionView,
@@ -106,7 +124,7 @@ impl PartitionLog {
         // Under the lock, so that a truncation lowers it afterwards.
         let writer = self.writer.lock();
         self.check_open(&writer)?;
-        if writer.truncations != view.truncations {
+        if !self.is_as_seen(&writer, view) {
             return Ok(false);
         }
         let log_dir = self.dir.log_dir();

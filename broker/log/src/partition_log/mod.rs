@@ -80,6 +80,8 @@ pub struct PartitionLog {
     writer: Mutex<Writer>,
     flush_turns: FlushTurns,
     is_future: std::sync::atomic::AtomicBool,
+    /// A copy is being made in another directory, during which nothing is compacted here. Set under the writer's lock.
+    is_moving: std::sync::atomic::AtomicBool,
 }
 
 /// What only the one who appends, truncates or deletes may touch.
@@ -143,6 +145,7 @@ impl PartitionLog {
             }),
             flush_turns: FlushTurns::default(),
             is_future: std::sync::atomic::AtomicBool::new(is_future),
+            is_moving: std::sync::atomic::AtomicBool::new(false),
         }
     }
 

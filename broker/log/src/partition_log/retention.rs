@@ -184,7 +184,7 @@ impl PartitionLog {
         self.check_open(&writer)?;
         let high_watermark = self.high_watermark();
         let offset = offset.unwrap_or(high_watermark);
-        if offset > high_watermark {
+        if offset < Offset::ZERO || offset > high_watermark {
             return Err(DeleteRecordsError::OutOfRange { offset, high_watermark });
         }
         self.raise_log_start(&mut writer, offset, LogStartReason::ClientRecordDeletion)?;

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use gregor_log::{AppendError, LogStartReason, PartitionLog, ReadError, StorageError};
 use gregor_model::{LeaderEpoch, Offset, Timestamp};
 
-use super::{HostedPartition, Role};
+use super::{HostedPartition, Role, State};
 
 /// What a leader's answer brings for one partition.
 #[derive(Clone, Debug)]
@@ -49,6 +49,16 @@ pub(crate) struct FollowerPosition {
     pub(crate) appended_bytes: usize,
 }
 
+impl State {
+    /// The log, if it is followed in `term`.
+    fn followed(&self, term: LeaderEpoch) -> Result<&Arc<PartitionLog>, FollowerError> {
+        match (&self.role, &self.log) {
+            (Role::Follower, Some(log)) if self.leader_epoch == Some(term) => Ok(log),
+            _ => Err(FollowerError::Superseded),
+        }
+    }
+}
+
 impl HostedPartition {
     /// Runs `step` on the log, if the partition is followed in `term`.
     fn following<T>(
@@ -56,11 +66,22 @@ impl HostedPartition {
         term: LeaderEpoch,
         step: impl FnOnce(&Arc<PartitionLog>) -> Result<T, FollowerError>,
     ) -> Result<T, FollowerError> {
+        self.state.read().followed(term).and_then(step)
+    }
+
+    /// The same for a step that may cut the log. Its copy in another directory must not take its place before that is
+    /// known there, so the state stays locked until it is.
+    fn cutting<T>(
+        &self,
+        term: LeaderEpoch,
+        step: impl FnOnce(&Arc<PartitionLog>) -> Result<T, FollowerError>,
+    ) -> Result<T, FollowerError> {
         let state = self.state.read();
-        match (&state.role, &state.log) {
-            (Role::Follower, Some(log)) if state.leader_epoch == Some(term) => step(log),
-            _ => Err(FollowerError::Superseded),
+        let done = state.followed(term).and_then(step);
+        if let Some(future) = &state.future {
+            future.distrust();
         }
+        done
     }
 
     /// The log, if the partition is followed in `term`.
@@ -83,7 +104,7 @@ impl HostedPartition {
             let appended = if append.records.is_empty() {
                 None
             } else {
-                Some(append_or_restart(log, append.records, term, append.log_start_offset, now)?)
+                Some(append_or_restart(log, append.records, Some(term), append.log_start_offset, now)?)
             };
             let before = log.high_watermark();
             let high_watermark = match append.high_watermark {
@@ -114,7 +135,7 @@ impl HostedPartition {
         offset: Offset,
         now: Timestamp,
     ) -> Result<Offset, FollowerError> {
-        self.following(term, |log| {
+        self.cutting(term, |log| {
             let high_watermark = log.high_watermark();
             if offset < high_watermark {
                 tracing::warn!(partition = %self.partition, %offset, %high_watermark, "truncating below the high watermark");
@@ -132,7 +153,7 @@ impl HostedPartition {
         offset: Offset,
         now: Timestamp,
     ) -> Result<(), FollowerError> {
-        self.following(term, |log| {
+        self.cutting(term, |log| {
             log.truncate_fully_and_start_at(offset, now)?;
             self.fetch_waits.wake_all();
             Ok(())
@@ -143,22 +164,22 @@ impl HostedPartition {
 /// Appends. When DeleteRecords moved the leader's start into the middle of a batch, fetching from there brings that batch, which begins
 /// below our end: the log starts anew with it, as all it has was deleted. (Kafka does so only for an empty log, and
 /// gives up on one that was truncated to that start.)
-fn append_or_restart(
+pub(super) fn append_or_restart(
     log: &PartitionLog,
     records: Bytes,
-    term: LeaderEpoch,
+    term: Option<LeaderEpoch>,
     leader_start: Option<Offset>,
     now: Timestamp,
-) -> Result<gregor_log::AppendInfo, FollowerError> {
-    match log.append_as_follower(records.clone(), Some(term), now) {
+) -> Result<gregor_log::AppendInfo, AppendError> {
+    match log.append_as_follower(records.clone(), term, now) {
         Err(AppendError::UnexpectedOffset { first, log_end })
             if first < log_end
                 && (log_end == log.log_start_offset()
                     || leader_start.is_some_and(|start| start >= log_end)) =>
         {
             log.truncate_fully_and_start_at(first, now)?;
-            Ok(log.append_as_follower(records, Some(term), now)?)
+            log.append_as_follower(records, term, now)
         }
-        other => Ok(other?),
+        other => other,
     }
 }

@@ -6,6 +6,7 @@
 
 mod append;
 mod follower;
+mod future;
 mod isr_change;
 mod queries;
 mod read;
@@ -19,11 +20,13 @@ use parking_lot::{Mutex, RwLock};
 
 pub(crate) use append::{Appended, LeaderAppend};
 pub(crate) use follower::{FollowerAppend, FollowerError, FollowerPosition};
+pub use future::MoveRefusal;
+pub(crate) use future::{MoveError, MoveStep};
 pub(crate) use read::{ReadResult, ReadSpec};
 pub(crate) use role::RoleDecision;
 
 use crate::error::PartitionError;
-use crate::partition::leader::LeaderState;
+use crate::partition::leader::{Followers, LeaderState};
 use crate::partition::leader_epoch_check;
 use crate::purgatory::{FetchWaits, OffsetWaits, WaitOutcome};
 use crate::shared::Shared;
@@ -43,6 +46,8 @@ pub(crate) struct HostedPartition {
 #[derive(Default)]
 struct State {
     log: Option<Arc<PartitionLog>>,
+    /// The copy that is to take the log's place, in another directory.
+    future: Option<Arc<future::FutureReplica>>,
     leader: Option<BrokerId>,
     leader_epoch: Option<LeaderEpoch>,
     partition_epoch: Option<PartitionEpoch>,
@@ -75,6 +80,18 @@ impl State {
         let is_leader = matches!(self.role, Role::Leader(_));
         leader_epoch_check::check(requested, self.leader_epoch, is_leader, needs_leader)
             .map_err(|error| PartitionError::of_epoch(partition, error))
+    }
+
+    /// Where DeleteRecords is done on every live replica, and on the copy that is being made here.
+    fn low_watermark(
+        &self,
+        log: &PartitionLog,
+        leader: &LeaderState,
+        followers: &impl Followers,
+    ) -> Option<Offset> {
+        let copied = self.future.as_ref().map(|future| future.log_start_offset());
+        let log_start = log.log_start_offset();
+        leader.low_watermark(copied.map_or(log_start, |copied| copied.min(log_start)), followers)
     }
 
     fn log(&self, partition: &TopicPartition) -> Result<&Arc<PartitionLog>, PartitionError> {

@@ -94,7 +94,8 @@ impl HostedPartition {
         Ok(EpochEnd { epoch: end.map(|(epoch, _)| epoch), end_offset: end.map(|(_, offset)| offset) })
     }
 
-    /// Deletes records below `offset`; then partition `index` of `wait` waits until all live replicas have.
+    /// Deletes records below `offset`; then partition `index` of `wait` waits until all live replicas have. Returns the
+    /// offset, the wait's key, and the low watermark by now.
     pub(crate) fn delete_records(
         &self,
         cx: &Shared,
@@ -102,24 +103,24 @@ impl HostedPartition {
         wait: &Arc<OffsetWait>,
         index: usize,
         now: Timestamp,
-    ) -> Result<(Offset, OffsetWaitKey), DeleteRecordsFailure> {
+    ) -> Result<(Offset, OffsetWaitKey, Option<Offset>), DeleteRecordsFailure> {
         let state = self.state.read();
         let (log, leader) = state.leading(&self.partition)?;
         let requested = offset.unwrap_or_else(|| log.high_watermark());
         log.delete_records(Some(requested)).map_err(Arc::new)?;
         let key = self.low_watermark_waits.register(requested, wait, index);
-        let low = leader.lock().low_watermark(log.log_start_offset(), &cx.followers(now));
+        let low = state.low_watermark(log, &leader.lock(), &cx.followers(now));
         if let Some(low) = low {
             self.low_watermark_waits.complete_through(low, WaitOutcome::Reached);
         }
-        Ok((requested, key))
+        Ok((requested, key, low))
     }
 
     /// The lowest log start offset of the live replicas, where this broker leads; `None`: unknown yet.
     pub(crate) fn low_watermark(&self, cx: &Shared, now: Timestamp) -> Option<Offset> {
         let state = self.state.read();
         let (log, leader) = state.leading(&self.partition).ok()?;
-        leader.lock().low_watermark(log.log_start_offset(), &cx.followers(now))
+        state.low_watermark(log, &leader.lock(), &cx.followers(now))
     }
 
     /// How the partition stands.

@@ -87,8 +87,7 @@ impl HostedPartition {
                 log_start_offset: spec.partition.log_start_offset,
                 broker_epoch: *epoch,
             };
-            let (log, leader) = state.leading(&self.partition)?;
-            self.on_follower_fetch(cx, log, leader, *id, position, data.log_end_offset, now);
+            self.on_follower_fetch(cx, &state, *id, position, data.log_end_offset, now);
         }
         Ok(ReadResult {
             start: Some(data.fetch_offset),
@@ -120,18 +119,17 @@ impl HostedPartition {
         Ok(!in_sync && cx.is_leader_throttled(&self.partition) && cx.leader_throttle.is_exceeded(now))
     }
 
-    #[expect(clippy::too_many_arguments, reason = "all of it is one step of one fetch")]
     fn on_follower_fetch(
         &self,
         cx: &Shared,
-        log: &Arc<PartitionLog>,
-        leader: &Mutex<LeaderState>,
+        state: &State,
         follower: BrokerId,
         position: FollowerPosition,
         leader_end: Offset,
         now: Timestamp,
     ) {
         let followers = cx.followers(now);
+        let Ok((log, leader)) = state.leading(&self.partition) else { return };
         let mut leader = leader.lock();
         let Ok(moved) = leader.on_follower_fetch(follower, position, leader_end, &followers) else { return };
         if let Some(proposal) = leader.propose_expand(follower, log.high_watermark(), &followers) {
@@ -141,7 +139,7 @@ impl HostedPartition {
         let low_watermark = if self.low_watermark_waits.is_empty() {
             None
         } else {
-            leader.low_watermark(log.log_start_offset(), &followers)
+            state.low_watermark(log, &leader, &followers)
         };
         drop(leader);
         self.wake_high_watermark(log, high_watermark);

@@ -12,13 +12,21 @@ use crate::purgatory::{OffsetWait, OffsetWaitKey, WaitOutcome};
 
 struct PendingDeletes {
     wait: Arc<OffsetWait>,
-    entries: Vec<(usize, Arc<HostedPartition>, OffsetWaitKey)>,
+    entries: Vec<PendingDelete>,
+}
+
+/// A partition whose records are deleted here.
+struct PendingDelete {
+    index: usize,
+    hosted: Arc<HostedPartition>,
+    key: OffsetWaitKey,
+    low_watermark: Option<Offset>,
 }
 
 impl Drop for PendingDeletes {
     fn drop(&mut self) {
-        for (_, hosted, key) in &self.entries {
-            hosted.low_watermark_waits.cancel(*key);
+        for entry in &self.entries {
+            entry.hosted.low_watermark_waits.cancel(entry.key);
         }
     }
 }
@@ -29,19 +37,19 @@ impl ReplicaManager {
         &self,
         partitions: Vec<(TopicPartition, Option<Offset>)>,
         timeout_ms: i32,
-        internal_topics_allowed: bool,
     ) -> Vec<(TopicPartition, Result<Offset, DeleteRecordsFailure>)> {
         let now = self.shared.now();
         let mut pending = PendingDeletes { wait: OffsetWait::new(partitions.len()), entries: Vec::new() };
         let mut results = Vec::with_capacity(partitions.len());
         for (index, (partition, offset)) in partitions.into_iter().enumerate() {
-            let result = if partition.topic.is_internal() && !internal_topics_allowed {
+            let result = if partition.topic.is_internal() {
                 Err(DeleteRecordsFailure::InternalTopic(partition.clone()))
             } else {
                 self.hosted(&partition).map_err(DeleteRecordsFailure::from).and_then(|hosted| {
-                    let deleted = hosted.delete_records(&self.shared, offset, &pending.wait, index, now)?;
-                    pending.entries.push((index, hosted, deleted.1));
-                    Ok(deleted.0)
+                    let (requested, key, low_watermark) =
+                        hosted.delete_records(&self.shared, offset, &pending.wait, index, now)?;
+                    pending.entries.push(PendingDelete { index, hosted, key, low_watermark });
+                    Ok(requested)
                 })
             };
             results.push((partition, result));
@@ -50,7 +58,7 @@ impl ReplicaManager {
         // Whether it was in time is told per partition, below.
         let _ = tokio::time::timeout(timeout, pending.wait.settled()).await;
         let now = self.shared.now();
-        for (index, hosted, _) in &pending.entries {
+        for PendingDelete { index, hosted, low_watermark, .. } in &pending.entries {
             let (partition, result) = &mut results[*index];
             *result = match pending.wait.outcome(*index) {
                 Some(WaitOutcome::Reached | WaitOutcome::ReachedWithTooFew) => {
@@ -62,7 +70,7 @@ impl ReplicaManager {
                 }
                 Some(WaitOutcome::Gone) => Err(PartitionError::Unknown(partition.clone()).into()),
                 Some(WaitOutcome::Offline) => Err(PartitionError::Offline(partition.clone()).into()),
-                None => Err(DeleteRecordsFailure::TimedOut),
+                None => Err(DeleteRecordsFailure::TimedOut { low_watermark: *low_watermark }),
             };
         }
         results

@@ -140,6 +140,7 @@ impl ReplicaManager {
                 Ok(false) => {}
                 Err(error) => codes[change.at] = self.log_failed(&change.named.partition, &error),
             }
+            self.resume_move(&change.hosted, &change.named.partition, now);
         }
     }
 
@@ -171,6 +172,7 @@ impl ReplicaManager {
                 Ok(None) => {}
                 Err(error) => codes[change.at] = self.log_failed(&change.named.partition, &error),
             }
+            self.resume_move(&change.hosted, &change.named.partition, now);
         }
         self.fetchers.add(starts);
     }

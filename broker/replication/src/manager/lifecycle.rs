@@ -29,6 +29,7 @@ impl ReplicaManager {
         let checkpoint_ms = self.shared.config.high_watermark_checkpoint_interval_ms.max(1);
         self.every_blocking(Duration::from_millis(checkpoint_ms), ReplicaManager::checkpoint_high_watermarks);
         self.send_isr_changes();
+        self.start_moving();
     }
 
     /// Proposes to drop lagging replicas from the ISRs of all partitions led here (`maybeShrinkIsr`).
@@ -74,6 +75,7 @@ impl ReplicaManager {
         let failed = self.logs.drop_failed_dir(dir)?;
         tracing::error!(dir = %dir.display(), reason = failed.reason, partitions = failed.logs.len(), "log directory failed");
         self.take_offline(&failed.logs);
+        self.forget_moves(&failed.future_logs);
         drop(control);
         Some(failed)
     }

@@ -3,6 +3,7 @@
 //! The manager routes: rules live in the pure modules, one partition's state in its `HostedPartition`, waiting in the
 //! purgatory. Control requests (LeaderAndIsr, StopReplica) are serialized by one lock; data requests never take it.
 
+mod alter_log_dirs;
 mod control;
 mod delete_records;
 mod fetch;
@@ -36,6 +37,7 @@ use crate::fetch_session::FetchSessionCache;
 use crate::fetcher::pool::FetcherPool;
 use crate::follower_clock::FollowerClocks;
 use crate::hosted_partition::HostedPartition;
+use crate::log_dir_moves::task::Moves;
 use crate::shared::{IsrCounters, Shared};
 use crate::throttle::ReplicationThrottle;
 
@@ -48,6 +50,8 @@ pub struct ReplicaManager {
     /// Held while a control request is applied; inside, the newest controller epoch heard of.
     control: Mutex<ControllerEpoch>,
     fetchers: FetcherPool,
+    /// Replicas on their way to other log directories.
+    moves: Arc<Moves>,
     sessions: FetchSessionCache,
     /// Set by the first LeaderAndIsr: before it, checkpoints would forget partitions not announced yet.
     is_announced: AtomicBool,
@@ -132,6 +136,10 @@ impl ReplicaManager {
         environment: Arc<dyn ReplicaEnvironment>,
     ) -> Arc<ReplicaManager> {
         let throttle = || ReplicationThrottle::new(config.quota_window_num, config.quota_window_size_ms);
+        let move_throttle = ReplicationThrottle::new(
+            config.alter_log_dirs_quota_window_num,
+            config.alter_log_dirs_quota_window_size_ms,
+        );
         let shared = Arc::new(Shared {
             environment,
             clocks: FollowerClocks::new(),
@@ -139,6 +147,7 @@ impl ReplicaManager {
             isr_counters: IsrCounters::default(),
             leader_throttle: throttle(),
             follower_throttle: throttle(),
+            move_throttle,
             config,
         });
         let partitions = Arc::new(PartitionMap::default());
@@ -154,6 +163,7 @@ impl ReplicaManager {
             ),
             sessions: FetchSessionCache::new(shared.config.fetch_session_cache_slots, random_seed()),
             shared,
+            moves: Arc::default(),
             logs,
             authority,
             partitions,

@@ -1,4 +1,4 @@
-//! A load with acks=all while links break, leaders change and announcements are late: nothing acknowledged is lost, and in the end
+//! A load with acks=all while links break, leaders change, announcements are late and replicas move between log directories: nothing acknowledged is lost, and in the end
 //! all replicas are equal. Seeds vary what happens; threads and the clock vary when.
 
 use std::collections::HashMap;
@@ -11,7 +11,7 @@ use gregor_records::{Limits, batches};
 use gregor_replication::{ReplicaProtocol, ReplicationConfig, RequiredAcks};
 use parking_lot::Mutex;
 
-use crate::harness::{Broker, State, World, eventually, partition, state};
+use crate::harness::{Broker, LOG_DIRS, State, World, eventually, partition, state};
 
 /// SplitMix64.
 struct Random(u64);
@@ -68,7 +68,12 @@ async fn produce(world: &World, brokers: &[Broker], until: Instant, acked: &Mute
 /// One thing goes wrong, or right again.
 async fn disturb(world: &World, brokers: &[Broker], random: &mut Random) {
     let any = |random: &mut Random| i32::try_from(random.below(3)).unwrap() + 1;
-    match random.below(4) {
+    match random.below(5) {
+        4 => {
+            // To where it is, that ends a move.
+            let (broker, dir) = (&brokers[random.below(3)], LOG_DIRS[random.below(3)]);
+            broker.move_to(0, dir).await.unwrap();
+        }
         0 => {
             let link = (any(random), any(random));
             world.cut.lock().insert(link);
@@ -102,7 +107,8 @@ async fn run(seed: u64, protocol: ReplicaProtocol) {
         config.protocol = protocol;
     };
     let log = LogConfig { segment_bytes: 20_000, min_insync_replicas: 2, ..LogConfig::default() };
-    let brokers: Arc<[Broker; 3]> = Arc::new([1, 2, 3].map(|id| world.broker_with(id, log.clone(), config)));
+    let brokers: Arc<[Broker; 3]> =
+        Arc::new([1, 2, 3].map(|id| world.broker_with_dirs(id, log.clone(), config)));
     for broker in brokers.iter() {
         broker.apply(&[state(0, 1, 0, &[1, 2, 3], &[1, 2, 3])]).await;
     }

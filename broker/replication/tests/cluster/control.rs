@@ -150,12 +150,11 @@ async fn deletion_waits_for_all_live_replicas() {
     follower.apply(&states).await;
     leader.produce(0, &["a"], RequiredAcks::All, 10_000).await.unwrap();
     leader.produce(0, &["b"], RequiredAcks::All, 10_000).await.unwrap();
-    let deleted =
-        leader.manager.delete_records(vec![(partition(0), Some(gregor_model::Offset(1)))], 10_000, false);
+    let deleted = leader.manager.delete_records(vec![(partition(0), Some(gregor_model::Offset(1)))], 10_000);
     assert_eq!(deleted.await[0].1.as_ref().unwrap().0, 1);
     let start = || follower.logs.log(&partition(0)).unwrap().log_start_offset().0;
     assert_eq!(start(), 1);
-    let all = leader.manager.delete_records(vec![(partition(0), None)], 10_000, false).await;
+    let all = leader.manager.delete_records(vec![(partition(0), None)], 10_000).await;
     assert_eq!(all[0].1.as_ref().unwrap().0, 2);
     eventually("the follower too", || start() == 2).await;
 }

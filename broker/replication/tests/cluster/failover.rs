@@ -68,7 +68,7 @@ async fn a_follower_behind_the_leaders_start_begins_anew() {
         leader.produce(0, &["a"], RequiredAcks::All, 1_000).await.unwrap();
     }
     let deleted =
-        leader.manager.delete_records(vec![(partition(0), Some(gregor_model::Offset(3)))], 50, false).await;
+        leader.manager.delete_records(vec![(partition(0), Some(gregor_model::Offset(3)))], 50).await;
     assert!(deleted[0].1.is_err(), "broker 2 is alive and has not deleted them");
     follower.apply(&[state(0, 1, 0, &[1], &[1, 2])]).await;
     eventually("it has what is left", || follower.log_end(0) == 5).await;
@@ -85,7 +85,7 @@ async fn an_answer_about_offsets_that_comes_in_a_later_term_does_not_end_it() {
         leader.produce(0, &["a"], RequiredAcks::All, 1_000).await.unwrap();
     }
     let start = Some(gregor_model::Offset(3));
-    leader.manager.delete_records(vec![(partition(0), start)], 50, false).await;
+    leader.manager.delete_records(vec![(partition(0), start)], 50).await;
     let gate = world.list_offsets_gate.lock().await;
     follower.apply(&[state(0, 1, 0, &[1], &[1, 2])]).await;
     let asked = || world.list_offsets_asked.load(Ordering::SeqCst);

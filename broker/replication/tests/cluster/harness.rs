@@ -16,8 +16,9 @@ use gregor_model::{
 use gregor_records::{BatchBuilder, BatchOptions};
 use gregor_replication::{
     AuthorityError, FetchError, FetchParams, FetchPartition, FetchRequester, FetchedPartition, IsrAuthority,
-    LeaderEndpoint, LeaderEndpoints, LeaderUnreachable, PartitionRecords, ProduceError, ProduceParams,
-    ReplicaEnvironment, ReplicaManager, ReplicationConfig, RequiredAcks, RoleChanges, ThrottledReplicas,
+    LeaderEndpoint, LeaderEndpoints, LeaderUnreachable, MoveRefusal, PartitionRecords, ProduceError,
+    ProduceParams, ReplicaEnvironment, ReplicaManager, ReplicationConfig, RequiredAcks, RoleChanges,
+    ThrottledReplicas,
 };
 use kafka_protocol::messages::leader_and_isr_request::{LeaderAndIsrPartitionState, LeaderAndIsrTopicState};
 use kafka_protocol::messages::{
@@ -69,8 +70,12 @@ pub struct Broker {
     config: ReplicationConfig,
     log: LogConfig,
     world: Arc<World>,
+    /// Its log directories are below it.
     dir: tempfile::TempDir,
 }
+
+/// Names of log directories, the first of which every broker has.
+pub const LOG_DIRS: [&str; 3] = ["logs", "second", "third"];
 
 struct Environment {
     id: i32,
@@ -101,13 +106,31 @@ impl World {
         config.replica_fetch_wait_max_ms = 50;
         config.replica_fetch_backoff_ms = 20;
         change(&mut config);
-        self.start(config, log, tempfile::tempdir().unwrap())
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join(LOG_DIRS[0])).unwrap();
+        self.start(config, log, dir)
+    }
+
+    /// The same with several log directories.
+    pub fn broker_with_dirs(
+        self: &Arc<World>,
+        id: i32,
+        log: LogConfig,
+        change: impl FnOnce(&mut ReplicationConfig),
+    ) -> Broker {
+        let Broker { manager, logs, config, log, world, dir } = self.broker_with(id, log, change);
+        drop((manager, logs));
+        for name in &LOG_DIRS[1..] {
+            std::fs::create_dir(dir.path().join(name)).unwrap();
+        }
+        world.start(config, log, dir)
     }
 
     fn start(self: &Arc<World>, config: ReplicationConfig, log: LogConfig, dir: tempfile::TempDir) -> Broker {
         let id = config.broker_id.0;
+        let log_dirs = LOG_DIRS.map(|name| dir.path().join(name));
         let log_config = LogManagerConfig {
-            log_dirs: vec![dir.path().join("logs")],
+            log_dirs: log_dirs.into_iter().filter(|dir| dir.exists()).collect(),
             defaults: log.clone(),
             ..LogManagerConfig::default()
         };
@@ -288,7 +311,22 @@ impl Broker {
     }
 
     pub fn log_dir(&self) -> std::path::PathBuf {
-        self.dir.path().join("logs")
+        self.dir.path().join(LOG_DIRS[0])
+    }
+
+    /// Has a partition's log moved to one of [`LOG_DIRS`].
+    pub async fn move_to(&self, index: i32, dir: &str) -> Result<(), MoveRefusal> {
+        let moves = vec![(partition(index), self.dir.path().join(dir))];
+        self.manager.alter_replica_log_dirs(moves).await.remove(0).1
+    }
+
+    /// Which of [`LOG_DIRS`] a partition's log lies in, and which its copy.
+    pub fn lies_in(&self, index: i32) -> (String, Option<String>) {
+        let name = |log: Arc<gregor_log::PartitionLog>| {
+            log.parent_dir().file_name().unwrap().to_str().unwrap().to_owned()
+        };
+        let current = self.logs.log(&partition(index)).map(name).unwrap_or_default();
+        (current, self.logs.future_log(&partition(index)).map(name))
     }
 
     pub fn log_end(&self, index: i32) -> i64 {

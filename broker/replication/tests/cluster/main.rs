@@ -10,5 +10,6 @@ mod failover;
 mod fetching;
 mod harness;
 mod isr;
+mod moves;
 mod quotas;
 mod restart;

@@ -1,53 +1,69 @@
 //! DeleteRecords (21), versions 0 to 2 (`handleDeleteRecordsRequest`): moves log start offsets up. Version 2: flexible.
 
-use gregor_model::Offset;
-use gregor_wire::convert::topic_partition;
+use gregor_model::{Offset, TopicName, TopicPartition};
+use gregor_replication::DeleteRecordsFailure;
+use gregor_wire::convert::{topic_partition, wire_topic_name};
+use indexmap::IndexMap;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::delete_records_response::{
     DeleteRecordsPartitionResult, DeleteRecordsTopicResult,
 };
 use kafka_protocol::messages::{DeleteRecordsRequest, DeleteRecordsResponse};
 
-use crate::api::produce::ADMIN_CLIENT_ID;
 use crate::broker::Broker;
 use crate::error_code::KafkaError;
-use crate::request_context::RequestContext;
 
-/// The low watermark of a partition whose records were not deleted.
-const INVALID_LOW_WATERMARK: i64 = -1;
+/// The offset that stands for the high watermark.
+const HIGH_WATERMARK: i64 = -1;
 
-/// Deletes, and waits until every replica has done so.
-pub async fn handle(
-    broker: &Broker,
-    context: &RequestContext,
-    request: DeleteRecordsRequest,
-) -> DeleteRecordsResponse {
+/// Deletes, and waits until every replica has done so. Of a partition named twice the last offset counts.
+pub async fn handle(broker: &Broker, request: DeleteRecordsRequest) -> DeleteRecordsResponse {
     let snapshot = broker.metadata.snapshot();
-    let known = request.topics.iter().flat_map(|topic| {
-        topic.partitions.iter().map(|asked| {
-            let offset = Offset::from_wire(asked.offset);
-            (topic_partition(&topic.name, asked.partition_index), offset)
-        })
-    });
-    let known = known.filter(|(partition, _)| snapshot.contains(partition)).collect();
-    let internal_allowed = context.client_id.as_str() == ADMIN_CLIENT_ID;
-    let deleted = broker.replicas.delete_records(known, request.timeout_ms, internal_allowed).await;
-    let mut deleted: std::collections::HashMap<_, _> = deleted.into_iter().collect();
-    let topics = request.topics.into_iter().map(|topic| {
-        let partitions = topic.partitions.iter().map(|asked| {
+    let mut answers: IndexMap<TopicPartition, DeleteRecordsPartitionResult> = IndexMap::new();
+    let mut known = IndexMap::new();
+    for topic in &request.topics {
+        for asked in &topic.partitions {
             let partition = topic_partition(&topic.name, asked.partition_index);
-            let (low_watermark, code) = match deleted.remove(&partition) {
-                Some(Ok(offset)) => (offset.0, 0),
-                Some(Err(error)) => (INVALID_LOW_WATERMARK, error.kafka_error().code()),
-                None => (INVALID_LOW_WATERMARK, ResponseError::UnknownTopicOrPartition.code()),
-            };
-            DeleteRecordsPartitionResult::default()
-                .with_partition_index(asked.partition_index)
-                .with_low_watermark(low_watermark)
-                .with_error_code(code)
-        });
-        let partitions = partitions.collect();
-        DeleteRecordsTopicResult::default().with_name(topic.name).with_partitions(partitions)
+            if snapshot.contains(&partition) {
+                let offset = (asked.offset != HIGH_WATERMARK).then_some(Offset(asked.offset));
+                known.insert(partition, offset);
+            } else {
+                let code = ResponseError::UnknownTopicOrPartition.code();
+                answers.insert(partition.clone(), answer(&partition, None, code));
+            }
+        }
+    }
+    let known = known.into_iter().collect();
+    for (partition, result) in broker.replicas.delete_records(known, request.timeout_ms).await {
+        let answer = match result {
+            Ok(low_watermark) => answer(&partition, Some(low_watermark), 0),
+            Err(error) => {
+                let low_watermark = match &error {
+                    DeleteRecordsFailure::TimedOut { low_watermark } => *low_watermark,
+                    _ => None,
+                };
+                answer(&partition, low_watermark, error.kafka_error().code())
+            }
+        };
+        answers.insert(partition, answer);
+    }
+    let mut topics: IndexMap<TopicName, Vec<DeleteRecordsPartitionResult>> = IndexMap::new();
+    for (partition, answer) in answers {
+        topics.entry(partition.topic).or_default().push(answer);
+    }
+    let topics = topics.into_iter().map(|(name, partitions)| {
+        DeleteRecordsTopicResult::default().with_name(wire_topic_name(&name)).with_partitions(partitions)
     });
     DeleteRecordsResponse::default().with_topics(topics.collect())
+}
+
+fn answer(
+    partition: &TopicPartition,
+    low_watermark: Option<Offset>,
+    code: i16,
+) -> DeleteRecordsPartitionResult {
+    DeleteRecordsPartitionResult::default()
+        .with_partition_index(partition.partition)
+        .with_low_watermark(Offset::to_wire(low_watermark))
+        .with_error_code(code)
 }

@@ -59,15 +59,17 @@ fn describe(
         .with_usable_bytes(bytes(usage.usable_bytes))
 }
 
-/// How far a future replica is behind the current one, and the current one behind the high watermark (`getLogEndOffsetLag`).
+/// How far a future replica is behind the current one, and the current one behind the high watermark; unknown of a log
+/// whose role was not announced yet (`getLogEndOffsetLag`).
 fn describe_log(broker: &Broker, log: &PartitionLog) -> DescribeLogDirsPartition {
     let end = log.log_end_offset();
-    let lag = if log.is_future() {
-        let current = broker.logs.log(log.topic_partition());
-        current.map_or(UNKNOWN, |current| current.log_end_offset() - end)
-    } else {
-        (log.high_watermark() - end).max(0)
-    };
+    let lag = broker.replicas.log(log.topic_partition()).map_or(UNKNOWN, |current| {
+        if log.is_future() {
+            current.log_end_offset() - end
+        } else {
+            (current.high_watermark() - end).max(0)
+        }
+    });
     DescribeLogDirsPartition::default()
         .with_partition_index(log.topic_partition().partition)
         .with_partition_size(i64::try_from(log.size()).unwrap_or(i64::MAX))

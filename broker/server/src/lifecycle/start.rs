@@ -165,7 +165,7 @@ impl Parts {
             stop.clone(),
         );
         let replicas = ReplicaManager::new(
-            settings::replication_config(values, identity.broker_id),
+            settings::replication_config(config, identity.broker_id),
             logs.clone(),
             Arc::new(authority),
             Arc::new(WireLeaders::new(connect.clone())),
