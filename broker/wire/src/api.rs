@@ -124,8 +124,8 @@ apis! {
 }
 
 /// The APIs this broker serves. Serving one more is one row more.
-/// Three APIs have handlers and no row, as nothing holds their answers against Kafka's yet: DeleteRecords,
-/// DescribeLogDirs, AlterPartitionReassignments.
+/// Four APIs have handlers and no row, as nothing holds their answers against Kafka's yet: DeleteRecords,
+/// DescribeLogDirs, AlterReplicaLogDirs, AlterPartitionReassignments.
 const SERVED: &[ApiKey] = &[
     ApiKey::Produce,
     ApiKey::Fetch,

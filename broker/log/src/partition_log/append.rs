@@ -42,7 +42,8 @@ impl PartitionLog {
         now: Timestamp,
     ) -> Result<AppendInfo, AppendError> {
         let config = self.config.load();
-        let Some(mut batch) = validate(&records, &config.validation(), origin, now)? else {
+        let Some(mut batch) = validate(&records, self.topic_partition(), &config.validation(), origin, now)?
+        else {
             return Ok(self.nothing_appended());
         };
         let info = {

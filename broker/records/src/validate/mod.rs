@@ -16,29 +16,30 @@ pub use error::{RECORD_ERRORS_MAX, RecordError, ValidationError};
 pub use validated::Validated;
 
 use bytes::Bytes;
-use gregor_model::{Offset, Timestamp};
+use gregor_model::{Offset, Timestamp, TopicPartition};
 
 use crate::batch::{BatchError, BatchRef, Magic, batches};
 use crate::compression::Codec;
 
 /// Checks the records of one partition as a leader must, and makes of them the one batch to append; `None` when they
-/// hold no complete batch. An incomplete batch at the end is cut off.
+/// hold no complete batch. An incomplete batch at the end is cut off. `partition` is for messages only.
 ///
 /// # Errors
 /// Records that the topic, the format or the origin forbid.
 pub fn validate(
     records: &Bytes,
+    partition: &TopicPartition,
     config: &ValidationConfig,
     origin: AppendOrigin,
     now: Timestamp,
 ) -> Result<Option<Validated>, ValidationError> {
-    let Some(input) = Input::check(records, config, origin)? else {
+    let context = records::Context { partition, config, now };
+    let Some(input) = Input::check(records, &context, origin)? else {
         return Ok(None);
     };
     let target = config.target(input.source_codec);
     let same_codec = target.codec() == input.source_codec;
     let plain_control = input.first.is_control() && input.source_codec == Codec::None;
-    let context = records::Context { config, now };
     let kept = input.first.magic == Magic::V2 && (same_codec || plain_control);
     if kept && let Some(validated) = in_place::validate(records, &input, &context)? {
         return Ok(Some(validated));
@@ -59,7 +60,7 @@ impl<'a> Input<'a> {
     /// Checks every batch as far as its header and checksum tell.
     fn check(
         records: &'a [u8],
-        config: &ValidationConfig,
+        context: &records::Context<'_>,
         origin: AppendOrigin,
     ) -> Result<Option<Input<'a>>, ValidationError> {
         let mut first: Option<BatchRef<'a>> = None;
@@ -72,7 +73,7 @@ impl<'a> Input<'a> {
                 Err(BatchError::Torn { .. }) => break,
                 Err(error) => return Err(error.into()),
             };
-            check_stored(&batch, config, origin)?;
+            check_stored(&batch, context.config, origin)?;
             match batch.codec() {
                 None => return Err(ValidationError::UnknownCodec(batch.attributes.low_byte() & 0x07)),
                 Some(Codec::None) => {}
@@ -92,7 +93,7 @@ impl<'a> Input<'a> {
         }
         let input = Input { bytes: records.get(..length).unwrap_or_default(), first, source_codec };
         for batch in input.batches() {
-            check_header(&first, &batch, origin)?;
+            check_header(&first, &batch, origin, context.partition)?;
         }
         Ok(Some(input))
     }
@@ -129,8 +130,11 @@ fn check_header(
     first: &BatchRef<'_>,
     batch: &BatchRef<'_>,
     origin: AppendOrigin,
+    partition: &TopicPartition,
 ) -> Result<(), ValidationError> {
-    let invalid = |reason: String| Err(ValidationError::InvalidRecord(reason));
+    let invalid = |reason: String| {
+        Err(ValidationError::InvalidRecord(format!("{reason} in topic partition {partition}")))
+    };
     if batch.magic != first.magic {
         return invalid(format!(
             "Batch magic {} is not the same as the first batch's magic byte {}",
@@ -161,7 +165,7 @@ fn check_header(
         return invalid("Clients are not allowed to write control records".to_owned());
     }
     if let (Some(producer), None) = (batch.producer_id, batch.base_sequence) {
-        return invalid(format!("Invalid sequence number in record batch with producerId {producer}"));
+        return invalid(format!("Invalid sequence number -1 in record batch with producerId {producer}"));
     }
     Ok(())
 }

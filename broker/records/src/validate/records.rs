@@ -1,6 +1,6 @@
 //! The checks of single records (`LogValidator.validateRecord`), and the list of those that failed.
 
-use gregor_model::{Offset, Timestamp};
+use gregor_model::{Offset, Timestamp, TopicPartition};
 
 use super::{RECORD_ERRORS_MAX, RecordError, ValidationConfig, ValidationError};
 use crate::attributes::TimestampType;
@@ -8,6 +8,7 @@ use crate::batch::BatchHeader;
 
 /// What every record is checked against.
 pub(super) struct Context<'a> {
+    pub(super) partition: &'a TopicPartition,
     pub(super) config: &'a ValidationConfig,
     pub(super) now: Timestamp,
 }
@@ -59,10 +60,14 @@ impl Fault {
 
     fn message(&self, context: &Context<'_>) -> String {
         match self {
-            Fault::NoKey => "Compacted topic cannot accept message without key".to_owned(),
-            Fault::WrongMagic { outer, inner } => {
-                format!("Record's magic {inner} does not match outer magic {outer}")
-            }
+            Fault::NoKey => format!(
+                "Compacted topic cannot accept message without key in topic partition {}",
+                context.partition
+            ),
+            Fault::WrongMagic { outer, inner } => format!(
+                "Record's magic {inner} does not match outer magic {outer} in topic partition {}",
+                context.partition
+            ),
             Fault::TimestampOutOfRange { offset, timestamp } => format!(
                 "Timestamp {timestamp} of message with offset {offset} is out of range. The timestamp should be \
                  within [{}, {}]",

@@ -17,6 +17,10 @@ use crate::vectors::{A, T, hex};
 
 const NOW: Timestamp = Timestamp(T + 1000);
 
+fn partition() -> TopicPartition {
+    TopicPartition::new("t", 0)
+}
+
 fn topic() -> ValidationConfig {
     ValidationConfig::default()
 }
@@ -70,7 +74,7 @@ fn legacy(magic: Magic, codec: Codec, count: i64) -> Vec<u8> {
 }
 
 fn run(batch: &[u8], config: &ValidationConfig, origin: AppendOrigin) -> Result<Validated, ValidationError> {
-    let validated = validate(&Bytes::copy_from_slice(batch), config, origin, NOW)?;
+    let validated = validate(&Bytes::copy_from_slice(batch), &partition(), config, origin, NOW)?;
     let mut validated = validated.unwrap();
     validated.assign(Offset(500), LeaderEpoch(9));
     let bytes = validated.to_bytes();
@@ -110,7 +114,8 @@ fn read(batch: &[u8]) -> Vec<Read> {
 fn the_payload_is_kept_as_sent() {
     for codec in Codec::ALL {
         let bytes = Bytes::from(sent(codec, 3));
-        let mut validated = validate(&bytes, &topic(), AppendOrigin::Client, NOW).unwrap().unwrap();
+        let mut validated =
+            validate(&bytes, &partition(), &topic(), AppendOrigin::Client, NOW).unwrap().unwrap();
         validated.assign(Offset(500), LeaderEpoch(9));
         assert_eq!(validated.payload().as_ptr(), bytes[61..].as_ptr(), "not copied");
         assert_eq!(validated.converted_records, 0);
@@ -125,7 +130,8 @@ fn the_payload_is_kept_as_sent() {
 fn vector_a_on_an_append_time_topic() {
     let mut batch = hex(A);
     set_base_offset(&mut batch, Offset(0));
-    let mut validated = validate(&batch.into(), &append_time(), AppendOrigin::Client, NOW).unwrap().unwrap();
+    let mut validated =
+        validate(&batch.into(), &partition(), &append_time(), AppendOrigin::Client, NOW).unwrap().unwrap();
     validated.assign(Offset(100), LeaderEpoch(5));
     let mut expected = hex(A);
     set_max_timestamp(&mut expected, TimestampType::LogAppendTime, Some(NOW));
@@ -305,7 +311,7 @@ fn keys_on_compacted_topics() {
             assert!(error.to_string().starts_with(
                 "One or more records have been rejected due to 2 record errors in total, and only showing the first \
                  three errors at most: [RecordError(batchIndex=1, message='Compacted topic cannot accept message \
-                 without key'"
+                 without key in topic partition t-0'"
             ));
         }
     }
@@ -370,7 +376,7 @@ fn incomplete_batches_are_cut_off() {
     assert_eq!(accepted(&torn, &topic()).size_in_bytes(), whole.len());
     for length in [0, 5, 20, 60, whole.len() - 1] {
         let bytes = Bytes::copy_from_slice(&whole[..length]);
-        assert!(validate(&bytes, &topic(), AppendOrigin::Client, NOW).unwrap().is_none());
+        assert!(validate(&bytes, &partition(), &topic(), AppendOrigin::Client, NOW).unwrap().is_none());
     }
 }
 
@@ -418,7 +424,7 @@ proptest! {
         let config = ValidationConfig {
             compression: target.map(Compression::of), compacted: true, max_message_bytes: 10_000, ..topic()
         };
-        if let Ok(Some(mut validated)) = validate(&batch.into(), &config, AppendOrigin::Client, NOW) {
+        if let Ok(Some(mut validated)) = validate(&batch.into(), &partition(), &config, AppendOrigin::Client, NOW) {
             validated.assign(Offset(500), LeaderEpoch(9));
             let stored = validated.to_bytes();
             prop_assert!(stored.len() <= config.max_message_bytes);
