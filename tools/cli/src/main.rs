@@ -45,6 +45,7 @@ const TOOLS: &[Tool] = tools! {
 };
 
 fn main() -> ExitCode {
+    end_quietly_when_nobody_reads();
     let mut arguments = std::env::args().skip(1);
     let Some(name) = arguments.next() else {
         eprint!("{}", overview(TOOLS));
@@ -72,4 +73,16 @@ fn run(tool: &Tool, arguments: Vec<String>) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// `gregor ... | head` closes stdout before everything is printed; then there is nobody left to tell.
+fn end_quietly_when_nobody_reads() {
+    let tell = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let message = panic.payload_as_str().unwrap_or_default();
+        if message.starts_with("failed printing to stdout") {
+            std::process::exit(0);
+        }
+        tell(panic);
+    }));
 }
