@@ -110,7 +110,7 @@ async fn a_follower_that_parts_where_its_leader_starts_inside_a_batch_follows() 
     first.apply(&[state(0, 1, 4, &[1], &[1, 2])]).await;
     first.produce(0, &["a", "b", "c", "d", "e"], RequiredAcks::All, 1_000).await.unwrap();
     let start = Some(gregor_model::Offset(3));
-    first.manager.delete_records(vec![(partition(0), start)], 50, false).await;
+    first.manager.delete_records(vec![(partition(0), start)], 50).await;
     second.apply(&[state(0, 1, 4, &[1], &[1, 2])]).await;
     eventually("it has what is left", || second.log_end(0) == 5 && equal(&first, &second)).await;
     eventually("from the same start", || {
