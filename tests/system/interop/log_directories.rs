@@ -183,7 +183,7 @@ async fn read_topic(cluster: &Cluster, topic: &str, isolation: &str) -> Result<B
     let isolation = format!("isolation.level={isolation}");
     let arguments = ["-p", "0", "-f", FORMAT, "-X", &isolation, "-X", "check.crcs=true"];
     let printed = cluster.kcat().consume(topic, &arguments).await?;
-    let offset = |line: &str| Some(line.split_once(' ')?.0.parse().ok()?);
+    let offset = |line: &str| line.split_once(' ')?.0.parse().ok();
     printed
         .lines()
         .map(|line| Ok((offset(line).with_context(|| format!("kcat printed {line:?}"))?, line.to_owned())))

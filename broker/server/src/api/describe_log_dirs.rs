@@ -64,11 +64,7 @@ fn describe(
 fn describe_log(broker: &Broker, log: &PartitionLog) -> DescribeLogDirsPartition {
     let end = log.log_end_offset();
     let lag = broker.replicas.log(log.topic_partition()).map_or(UNKNOWN, |current| {
-        if log.is_future() {
-            current.log_end_offset() - end
-        } else {
-            (current.high_watermark() - end).max(0)
-        }
+        if log.is_future() { current.log_end_offset() - end } else { (current.high_watermark() - end).max(0) }
     });
     DescribeLogDirsPartition::default()
         .with_partition_index(log.topic_partition().partition)
