@@ -48,8 +48,13 @@ impl LogDirFailures {
             let replicas = Arc::clone(&self.replicas);
             let failed = dir.clone();
             let dropped = tokio::task::spawn_blocking(move || replicas.handle_log_dir_failure(&failed)).await;
-            if let Err(panic) = dropped {
-                tracing::error!(dir = %dir.display(), %panic, "cannot take the directory's partitions offline");
+            match dropped {
+                // Not waited for: a write may hang in there for ever.
+                Ok(Some(dropped)) => drop(tokio::task::spawn_blocking(move || dropped.close_logs())),
+                Ok(None) => {}
+                Err(panic) => {
+                    tracing::error!(dir = %dir.display(), %panic, "cannot take the directory's partitions offline");
+                }
             }
             if self.logs.live_dirs().is_empty() {
                 tracing::error!("no log directory is left: this broker stops");

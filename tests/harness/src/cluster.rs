@@ -95,7 +95,7 @@ impl ClusterBuilder {
     pub async fn prepare(&self, context: &TestContext) -> Result<Cluster> {
         let count = u8::try_from(self.brokers.len())?;
         let network = if self.isolated { Some(Network::new(count)?) } else { None };
-        let host = network.as_ref().map_or_else(|| "127.0.0.1".to_owned(), Network::host_address);
+        let host = network.as_ref().map_or_else(|| "127.0.0.1".to_owned(), Network::zookeeper_address);
         let options = EnsembleOptions { servers: self.zookeepers, host, ..EnsembleOptions::default() };
         let ensemble = Ensemble::start(context, &options).await?;
         let zookeeper_connect = format!("{}{CHROOT}", ensemble.connect_string());
@@ -174,6 +174,24 @@ impl Cluster {
     /// Connects it again.
     pub fn reconnect(&self, id: i32) -> Result<()> {
         self.network.as_ref().context("the cluster is not isolated")?.join(u8::try_from(id)?)
+    }
+
+    /// Packets of a broker to ZooKeeper vanish, or arrive again.
+    pub fn silence_to_zookeeper(&self, id: i32, silent: bool) -> Result<()> {
+        let network = self.network.as_ref().context("the cluster is not isolated")?;
+        self.silence(id, &network.zookeeper_address(), silent)
+    }
+
+    /// Packets of a broker to another one vanish, or arrive again; those the other way still arrive.
+    pub fn silence_to_broker(&self, id: i32, other: i32, silent: bool) -> Result<()> {
+        let network = self.network.as_ref().context("the cluster is not isolated")?;
+        self.silence(id, &network.address(u8::try_from(other)?), silent)
+    }
+
+    fn silence(&self, id: i32, address: &str, silent: bool) -> Result<()> {
+        let network = self.network.as_ref().context("the cluster is not isolated")?;
+        let index = u8::try_from(id)?;
+        if silent { network.silence(index, address) } else { network.unsilence(index, address) }
     }
 
     /// Waits until a broker is controller, and says which.

@@ -141,10 +141,11 @@ impl ZooKeeperServer {
         let dir = context.create_dir(&name)?;
         let data = context.create_dir(&format!("{name}/data"))?;
         let port = ports::free_port()?;
+        // Sessions expire at the tick after their timeout: a short tick makes that exact.
         // A lone server, too, runs as a quorum (standaloneEnabled=false): in standalone mode a connection that comes in the
         // moment between listening and loading the database takes the server's listener down with it.
         let mut config = format!(
-            "tickTime=500\ninitLimit=20\nsyncLimit=10\ndataDir={}\nclientPort={port}\nclientPortAddress={}\n\
+            "tickTime=200\ninitLimit=50\nsyncLimit=25\ndataDir={}\nclientPort={port}\nclientPortAddress={}\n\
              admin.enableServer=false\nmaxClientCnxns=0\n4lw.commands.whitelist=*\nminSessionTimeout=1000\n\
              maxSessionTimeout=60000\nextendedTypesEnabled=true\nstandaloneEnabled=false\n",
             data.display(),

@@ -39,7 +39,9 @@ impl Network {
     }
 
     fn configure(&mut self, ports: u8) -> Result<()> {
-        ip(&["addr", "add", &format!("{}/24", self.host_address()), "dev", &self.bridge])?;
+        for address in [self.host_address(), self.zookeeper_address()] {
+            ip(&["addr", "add", &format!("{address}/24"), "dev", &self.bridge])?;
+        }
         ip(&["link", "set", &self.bridge, "up"])?;
         for index in 0..ports {
             let namespace = format!("gregor{}-{index}", self.subnet);
@@ -56,9 +58,14 @@ impl Network {
         Ok(())
     }
 
-    /// The host's address on the bridge: where ZooKeeper and the clients are.
+    /// The host's address on the bridge: where the clients are.
     pub fn host_address(&self) -> String {
         format!("10.231.{}.254", self.subnet)
+    }
+
+    /// Another one, for ZooKeeper: so that a broker can be cut off from it alone.
+    pub fn zookeeper_address(&self) -> String {
+        format!("10.231.{}.253", self.subnet)
     }
 
     /// The address inside namespace `index`.
@@ -74,6 +81,19 @@ impl Network {
     /// Pulls the plug of namespace `index`: packets go nowhere, both ways, and nobody is told.
     pub fn cut(&self, index: u8) -> Result<()> {
         ip(&["link", "set", &self.ports[usize::from(index)].host_end, "nomaster"])
+    }
+
+    /// From here on packets of namespace `index` to `address` vanish; what comes from there still arrives.
+    pub fn silence(&self, index: u8, address: &str) -> Result<()> {
+        // A route that leads nowhere, and what the kernel remembers of the way there is forgotten.
+        let namespace = &self.ports[usize::from(index)].namespace;
+        ip(&["-n", namespace, "route", "add", "blackhole", &format!("{address}/32")])
+    }
+
+    /// Ends [`Network::silence`].
+    pub fn unsilence(&self, index: u8, address: &str) -> Result<()> {
+        let namespace = &self.ports[usize::from(index)].namespace;
+        ip(&["-n", namespace, "route", "del", "blackhole", &format!("{address}/32")])
     }
 
     /// Plugs it in again.

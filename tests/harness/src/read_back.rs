@@ -1,6 +1,6 @@
 //! Reading a topic back, and comparing it with what was acknowledged.
 
-use crate::load::Acknowledged;
+use crate::load::{Acknowledged, number_of};
 use anyhow::{Context as _, Result, bail, ensure};
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
@@ -53,7 +53,8 @@ fn read_blocking(bootstrap: &str, topic: &str, partitions: i32) -> Result<Topic>
     Ok(found)
 }
 
-/// Fails unless every acknowledged message is exactly where it was acknowledged, and offsets have no gaps.
+/// Fails unless every acknowledged message is exactly where it was acknowledged, offsets have no gaps, and the messages of each
+/// load are there once and in their order.
 pub fn check_acknowledged(acknowledged: &[Acknowledged], topic: &Topic) -> Result<()> {
     for Acknowledged { partition, offset, payload } in acknowledged {
         match topic.get(partition).and_then(|messages| messages.get(offset)) {
@@ -68,6 +69,27 @@ pub fn check_acknowledged(acknowledged: &[Acknowledged], topic: &Topic) -> Resul
             "partition {partition} has {count} messages, the last at {:?}: a gap",
             messages.keys().next_back()
         );
+    }
+    check_numbers(topic)
+}
+
+/// What an idempotent producer promises.
+fn check_numbers(topic: &Topic) -> Result<()> {
+    let mut seen: BTreeMap<(u32, u64), (i32, i64)> = BTreeMap::new();
+    for (partition, messages) in topic {
+        let mut last: BTreeMap<u32, u64> = BTreeMap::new();
+        for (offset, payload) in messages {
+            let Some((load, number)) = number_of(payload) else { continue };
+            if let Some(before) = last.insert(load, number) {
+                ensure!(
+                    before < number,
+                    "{partition}/{offset}: message {number} stands behind message {before}"
+                );
+            }
+            if let Some(other) = seen.insert((load, number), (*partition, *offset)) {
+                bail!("message {number} is at {other:?} and at {:?}", (partition, offset));
+            }
+        }
     }
     Ok(())
 }

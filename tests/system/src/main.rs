@@ -5,6 +5,7 @@ mod bad_start;
 mod console;
 mod conversation;
 mod failover;
+mod faults;
 mod fencing;
 mod groups;
 mod hostile_frames;

@@ -97,7 +97,9 @@ impl LogManager {
         });
         self.future_logs.read().keys().for_each(|partition| self.set_moving(partition, true));
         for dir in self.dirs.iter().filter(|dir| !dir.is_live()) {
-            self.drop_failed_dir(dir.log_dir.path());
+            if let Some(failed) = self.drop_failed_dir(dir.log_dir.path()) {
+                failed.close_logs();
+            }
         }
         if self.dirs.iter().any(ManagedDir::is_live) {
             return Ok(());
