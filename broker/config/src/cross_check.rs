@@ -59,6 +59,7 @@ pub(crate) fn check(values: &Values) -> Result<(), ConfigError> {
     check_mode(values)?;
     check_log(values)?;
     check_replication(values)?;
+    check_consumer_groups(values)?;
     check_connections(values)
 }
 
@@ -147,6 +148,27 @@ fn check_replication(values: &Values) -> Result<(), ConfigError> {
     require(
         (-1..=values.i16("offsets.topic.replication.factor")).contains(&required_acks),
         "offsets.commit.required.acks must be greater or equal -1 and less or equal to offsets.topic.replication.factor",
+    )
+}
+
+fn check_consumer_groups(values: &Values) -> Result<(), ConfigError> {
+    for of in ["heartbeat.interval.ms", "session.timeout.ms"] {
+        let key = |bound: &str| format!("group.consumer.{bound}{of}");
+        let (min, max) = (key("min."), key("max."));
+        for (name, least) in [(&max, &min), (&key(""), &min)] {
+            require(
+                values.i32(name) >= values.i32(least),
+                &format!("{name} must be greater than or equals to {least}"),
+            )?;
+        }
+        require(
+            values.i32(&key("")) <= values.i32(&max),
+            &format!("{} must be less than or equals to {max}", key("")),
+        )?;
+    }
+    require(
+        !values.list("group.consumer.assignors").is_empty(),
+        "group.consumer.assignors must name an assignor",
     )
 }
 

@@ -3,6 +3,7 @@
 //! The machines here are pure: a request and a time go in; records to append and answers come out. An answer that
 //! depends on records is held until the shell reports their append. Loading after a failover folds the same records.
 
+mod assignment;
 pub mod group;
 mod ids;
 mod partition_of;
@@ -10,5 +11,6 @@ pub mod runtime;
 pub mod schema;
 pub mod transaction;
 
+pub use assignment::Assignment;
 pub use ids::{GroupId, InstanceId, MemberId, TransactionalId};
 pub use partition_of::partition_of;

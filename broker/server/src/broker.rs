@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 
 use crate::auto_topic_creation::AutoTopicCreation;
 use crate::config_admin::ConfigAdmin;
-use crate::coordinators::Coordinators;
+use crate::coordinators::{ConsumerProtocol, Coordinators};
 use crate::features::FeatureCache;
 use crate::metadata_cache::MetadataCache;
 use crate::quota_admin::QuotaAdmin;
@@ -54,6 +54,8 @@ pub struct Broker {
     pub features: Arc<FeatureCache>,
     /// Consumer groups and transactions.
     pub coordinators: Arc<Coordinators>,
+    /// Whether consumer groups are served.
+    pub consumer_protocol: Arc<ConsumerProtocol>,
     /// Offsets of clients that keep them in ZooKeeper.
     pub zookeeper_offsets: ZookeeperOffsets,
     /// Reads and changes configurations.

@@ -134,6 +134,12 @@ async fn coordinate(broker: &Arc<Broker>, context: &RequestContext, request: Req
         RequestKind::ListGroups(request) => {
             ResponseKind::ListGroups(api::list_groups::handle(broker, context, request).await)
         }
+        RequestKind::ConsumerGroupHeartbeat(request) => ResponseKind::ConsumerGroupHeartbeat(
+            api::consumer_group_heartbeat::handle(broker, context, request).await,
+        ),
+        RequestKind::ConsumerGroupDescribe(request) => {
+            ResponseKind::ConsumerGroupDescribe(api::consumer_group_describe::handle(broker, request).await)
+        }
         RequestKind::DeleteGroups(request) => {
             ResponseKind::DeleteGroups(api::delete_groups::handle(broker, request).await)
         }

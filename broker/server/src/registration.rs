@@ -9,6 +9,8 @@ use gregor_zookeeper::store::{RegisteredBroker, Store};
 use gregor_zookeeper::{Session, SessionId};
 use parking_lot::Mutex;
 
+use crate::coordinators::CONSUMER_PROTOCOL_FEATURE;
+
 /// The registration of this broker. Its epoch is read by every sender of a request between brokers; it is registered
 /// at start and again by the controller service whenever a session was replaced.
 #[derive(Debug)]
@@ -31,9 +33,11 @@ pub struct AddressTaken {
 impl Registration {
     /// What will be registered; nothing is yet.
     pub fn new(id: BrokerId, endpoints: Vec<EndPoint>, rack: Option<String>) -> Registration {
+        let (name, range) = CONSUMER_PROTOCOL_FEATURE;
+        let features = [(name.to_owned(), range)].into();
         Registration {
             id,
-            content: BrokerRegistration { endpoints, rack, jmx_port: -1, features: Default::default() },
+            content: BrokerRegistration { endpoints, rack, jmx_port: -1, features },
             epoch: AtomicI64::new(-1),
             session: Mutex::new(None),
         }

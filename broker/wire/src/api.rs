@@ -162,6 +162,8 @@ const SERVED: &[ApiKey] = &[
     ApiKey::DescribeProducers,
     ApiKey::DescribeTransactions,
     ApiKey::ListTransactions,
+    ApiKey::ConsumerGroupHeartbeat,
+    ApiKey::ConsumerGroupDescribe,
     ApiKey::DescribeConfigs,
     ApiKey::CreatePartitions,
     ApiKey::ElectLeaders,

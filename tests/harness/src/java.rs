@@ -42,6 +42,45 @@ pub fn kafka_libs() -> Result<PathBuf> {
     Ok(dir)
 }
 
+/// The directory with Apache Kafka's newest clients and a compiler for programs that use them: where `tests/run interop`
+/// puts them.
+fn newest_clients() -> Result<PathBuf> {
+    let dir = target_dir().join("kafka").join("clients");
+    ensure!(dir.exists(), "no Kafka clients in {}: run `tests/run interop` once", dir.display());
+    Ok(dir)
+}
+
+/// A Java program of ours that uses Apache Kafka's newest clients: compiles `source` below `dir`, and gives the command of
+/// its class, which is named like the file.
+pub async fn client_program(dir: &Path, source: &Path) -> Result<CommandLine> {
+    let libs = newest_clients()?;
+    let named = |prefix: &str| -> Result<PathBuf> {
+        let jars = fs::read_dir(&libs)?.flatten().map(|entry| entry.path());
+        let is_it =
+            |jar: &PathBuf| jar.file_name().is_some_and(|name| name.to_string_lossy().starts_with(prefix));
+        jars.into_iter().find(is_it).with_context(|| format!("no {prefix}*.jar in {}", libs.display()))
+    };
+    let (compiler, clients) = (named("ecj-")?, named("kafka-clients-")?);
+    let classes = dir.join("classes");
+    let line = CommandLine::new("java")
+        .args(["-XX:TieredStopAtLevel=1", "-jar"])
+        .arg(compiler.display().to_string())
+        .args(["-17", "-nowarn", "-cp"])
+        .arg(clients.display().to_string())
+        .arg("-d")
+        .arg(classes.display().to_string())
+        .arg(source.display().to_string());
+    let said = run_with_input(line.command(), b"").await?;
+    ensure!(
+        said.status.success(),
+        "compiling {}: {}",
+        source.display(),
+        String::from_utf8_lossy(&said.stderr)
+    );
+    let class = source.file_stem().context("a source without a name")?.to_string_lossy().into_owned();
+    Ok(java(&format!("{}:{}/*", classes.display(), libs.display()), &[], &class))
+}
+
 /// Cargo's target directory of this build.
 pub fn target_dir() -> PathBuf {
     match std::env::var_os("CARGO_TARGET_DIR") {

@@ -62,6 +62,20 @@ fn what_cannot_work_is_refused_in_a_line() {
         (&[("connections.max.idle.ms", "100")], "should always be less than connections.max.idle.ms=100"),
         (&[("controller.listener.names", "C")], "controller.listener.names must be empty"),
         (&[("group.coordinator.rebalance.protocols", "classic,consumer")], "only supported in KRaft"),
+        (
+            &[("group.consumer.session.timeout.ms", "44999")],
+            "group.consumer.session.timeout.ms must be greater",
+        ),
+        (
+            &[("group.consumer.heartbeat.interval.ms", "15001")],
+            "must be less than or equals to group.consumer.max",
+        ),
+        (
+            &[("group.consumer.max.heartbeat.interval.ms", "4999")],
+            "group.consumer.max.heartbeat.interval.ms must be",
+        ),
+        (&[("group.consumer.assignors", "")], "group.consumer.assignors must name an assignor"),
+        (&[("group.consumer.assignors", "com.example.A")], "group.consumer.assignors"),
         (&[("num.io.threads", "none")], "num.io.threads: Not a number of type INT"),
         (&[("listener.name.a.max.connections", "x")], "listener.name.a.max.connections: Not a number"),
         (&[("inter.broker.protocol.version", "9.9")], "Version 9.9 is not a valid version"),

@@ -37,7 +37,7 @@ impl Group {
             {
                 return Err(GroupError::NonEmptyGroup);
             }
-            Kind::Classic(_) => {}
+            Kind::Classic(_) | Kind::Consumer(_) => {}
         }
         let mut deleted = Vec::new();
         let mut results = Vec::new();

@@ -14,6 +14,7 @@ impl Group {
     fn check_commit(&self, commit: &Commit) -> Result<(), GroupError> {
         match &self.kind {
             Kind::Classic(classic) => classic.check_commit(commit),
+            Kind::Consumer(group) => group.check_commit(commit),
         }
     }
 
@@ -25,7 +26,7 @@ impl Group {
             {
                 classic.heard_of(turn, member);
             }
-            Kind::Classic(_) => {}
+            Kind::Classic(_) | Kind::Consumer(_) => {}
         }
     }
 

@@ -1,5 +1,7 @@
 //! The settings of the group coordinator.
 
+use super::consumer::ConsumerGroupConfig;
+
 /// What `server.properties` says of groups (`GroupCoordinatorConfig`).
 #[derive(Clone, Debug)]
 pub struct GroupConfig {
@@ -15,6 +17,8 @@ pub struct GroupConfig {
     pub offset_metadata_bytes_max: usize,
     /// `offsets.retention.minutes`, in ms.
     pub offsets_retention_ms: i64,
+    /// Of groups with the consumer protocol.
+    pub consumer: ConsumerGroupConfig,
 }
 
 impl Default for GroupConfig {
@@ -26,6 +30,7 @@ impl Default for GroupConfig {
             group_size_max: i32::MAX as usize,
             offset_metadata_bytes_max: 4_096,
             offsets_retention_ms: 10_080 * 60 * 1_000,
+            consumer: ConsumerGroupConfig::default(),
         }
     }
 }

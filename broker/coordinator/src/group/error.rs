@@ -50,6 +50,18 @@ pub enum GroupError {
     InvalidTxnState,
     #[error("the transaction must be aborted")]
     TransactionAbortable,
+    #[error("the request is invalid")]
+    InvalidRequest,
+    #[error("the request's version is too old for the group's protocol")]
+    UnsupportedVersion,
+    #[error("the member must rejoin with epoch 0")]
+    FencedMemberEpoch,
+    #[error("another member holds the instance id")]
+    UnreleasedInstanceId,
+    #[error("the assignor is not supported")]
+    UnsupportedAssignor,
+    #[error("the member's epoch is not the present one")]
+    StaleMemberEpoch,
     #[error("an unexpected error on the server")]
     UnknownServerError,
 }
@@ -79,7 +91,37 @@ pub enum AppendFailure {
     Other,
 }
 
+/// Where records are whose append failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// In the log, but not on enough replicas in time.
+    InLog,
+    /// Nowhere.
+    NotInLog,
+    /// This broker cannot know: the partition is about to move.
+    Unknown,
+}
+
 impl AppendFailure {
+    /// Whether the records may still come to be committed.
+    pub(super) fn fate(self) -> Fate {
+        match self {
+            Self::RequestTimedOut | Self::NotEnoughReplicasAfterAppend => Fate::InLog,
+            Self::NotLeaderOrFollower | Self::KafkaStorageError | Self::UnknownTopicOrPartition => {
+                Fate::Unknown
+            }
+            _ => Fate::NotInLog,
+        }
+    }
+
+    /// The answer to those who wait for a consumer group's records (`handleOperationException`).
+    pub fn of_consumer_group(self) -> GroupError {
+        match self {
+            Self::RequestTimedOut => GroupError::CoordinatorNotAvailable,
+            failure => failure.of_group(),
+        }
+    }
+
     /// The answer to those who wait for a group's record (`GroupMetadataManager.storeGroup`).
     pub fn of_group(self) -> GroupError {
         match self {

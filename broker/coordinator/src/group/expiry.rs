@@ -31,8 +31,13 @@ impl Group {
 
     /// Tombstones for offsets and, when the group is gone and was ever written, for the group.
     pub(super) fn write_tombstones(&self, turn: &mut Turn<'_>, offsets: Vec<TopicPartition>, gone: bool) {
-        let group = match &self.kind {
-            Kind::Classic(classic) => (gone && classic.generation > 0).then(|| encode_group_key(&self.id)),
+        let group: Vec<_> = match &self.kind {
+            _ if !gone => Vec::new(),
+            Kind::Classic(classic) if classic.generation > 0 => vec![encode_group_key(&self.id)],
+            Kind::Classic(_) => Vec::new(),
+            Kind::Consumer(group) => {
+                group.tombstones().iter().map(|record| record.encode_key(&self.id)).collect()
+            }
         };
         let offsets =
             offsets.into_iter().map(|partition| OffsetKey { group: self.id.clone(), partition }.encode());

@@ -1,15 +1,17 @@
 //! Loading one partition of `__consumer_offsets`: the fold over its records that gives the groups back.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use gregor_model::{Offset, ProducerId, Timestamp, TopicPartition};
 
 use super::classic::ClassicGroup;
+use super::consumer::ConsumerGroup;
 use super::request::Effect;
 use super::state::Group;
 use super::{GroupConfig, GroupShard};
 use crate::GroupId;
 use crate::schema::SchemaError;
+use crate::schema::consumer_group::ConsumerRecord;
 use crate::schema::group::{GroupTopicKey, GroupValue};
 use crate::schema::offset::{OffsetKey, OffsetValue};
 
@@ -20,7 +22,7 @@ type TransactionalOffsets = HashMap<OffsetKey, Option<(OffsetValue, Offset)>>;
 #[derive(Debug, Default)]
 pub struct GroupLoader {
     groups: HashMap<GroupId, GroupValue>,
-    removed: HashSet<GroupId>,
+    consumers: HashMap<GroupId, ConsumerGroup>,
     offsets: HashMap<OffsetKey, (OffsetValue, Offset)>,
     transactions: HashMap<ProducerId, TransactionalOffsets>,
 }
@@ -58,16 +60,24 @@ impl GroupLoader {
                     }
                 }
             }
-            GroupTopicKey::Group(group) => match value.map(GroupValue::decode).transpose()? {
-                Some(value) => {
-                    self.removed.remove(&group);
-                    self.groups.insert(group, value);
-                }
-                None => {
+            GroupTopicKey::Group(group) => {
+                let value = value.map(GroupValue::decode).transpose()?;
+                // What a consumer group of the same name left before this is void.
+                self.consumers.remove(&group);
+                match value {
+                    Some(value) => self.groups.insert(group, value),
+                    None => self.groups.remove(&group),
+                };
+            }
+            GroupTopicKey::Consumer(group, key) => {
+                let record = ConsumerRecord::decode(key, value)?;
+                if value.is_some() {
                     self.groups.remove(&group);
-                    self.removed.insert(group);
                 }
-            },
+                let consumers = self.consumers.entry(group);
+                let group = consumers.or_insert_with_key(|group| ConsumerGroup::new(group.clone()));
+                group.apply(record);
+            }
             GroupTopicKey::Unknown(version) => {
                 tracing::warn!(version, offset = %batch, "skipped a group record of an unknown key version");
             }
@@ -96,6 +106,12 @@ impl GroupLoader {
             .into_iter()
             .map(|(id, value)| (id.clone(), Group::of_classic(ClassicGroup::from_value(id, value, now))))
             .collect();
+        for (id, mut group) in self.consumers {
+            group.drop_remains();
+            if !group.is_vacant() {
+                groups.insert(id, Group::of_consumers(group));
+            }
+        }
         let mut group_of = |id: &GroupId, store: &mut dyn FnMut(&mut Group)| {
             store(groups.entry(id.clone()).or_insert_with(|| Group::new(id.clone(), now)));
         };

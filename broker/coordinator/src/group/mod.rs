@@ -1,4 +1,4 @@
-//! The group coordinator (classic protocol): one [`GroupShard`] for each led partition of `__consumer_offsets`.
+//! The group coordinator: one [`GroupShard`] for each led partition of `__consumer_offsets`.
 //!
 //! A request changes at once only what dies with the broker (who is a member, who waits); committed offsets and
 //! assignments change when the shell reports that their records are committed. `loader` folds the same records
@@ -8,6 +8,7 @@ mod admin;
 mod classic;
 mod commit;
 mod config;
+pub mod consumer;
 mod dispatch;
 mod error;
 mod expiry;

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use gregor_model::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Timestamp, TopicPartition};
 
 use super::GroupError;
+use super::consumer::request::{ConsumerBeat, Refused};
 use crate::{GroupId, InstanceId, MemberId};
 
 /// A request that may wait for its answer; the shell gives the number and keeps who asked.
@@ -186,6 +187,8 @@ pub struct Commit {
     pub producer: Option<(ProducerId, ProducerEpoch)>,
     /// For TxnOffsetCommit: what the verification gave, where one was needed.
     pub verification: Option<VerifiedTransaction>,
+    /// Version 9 and later: the member knows that its generation may be an epoch.
+    pub member_epoch_known: bool,
     /// Versions 2 to 4: how long to keep the offsets, in ms.
     pub retention_ms: Option<i64>,
     /// What to commit.
@@ -219,6 +222,27 @@ pub struct ListedGroup {
     pub protocol_type: Arc<str>,
     /// The state's name.
     pub state: &'static str,
+    /// The protocol its members follow.
+    pub kind: GroupType,
+}
+
+/// The protocol that a group's members follow (`GroupType`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GroupType {
+    /// Members assign among themselves, or there never were any.
+    Classic,
+    /// The coordinator assigns (KIP-848).
+    Consumer,
+}
+
+impl GroupType {
+    /// The name that ListGroups gives.
+    pub fn name(self) -> &'static str {
+        match self {
+            GroupType::Classic => "classic",
+            GroupType::Consumer => "consumer",
+        }
+    }
 }
 
 /// A member as DescribeGroups tells it.
@@ -260,6 +284,22 @@ pub enum Reply {
     Sync(Synced),
     /// To OffsetCommit and TxnOffsetCommit.
     Commit(CommitResults),
+    /// To ConsumerGroupHeartbeat.
+    Consumer(Result<ConsumerBeat, Refused>),
+}
+
+impl Reply {
+    /// The same answer as a refusal.
+    pub(super) fn refused(self, error: GroupError) -> Reply {
+        match self {
+            Reply::Join(_) => Reply::Join(Joined::refused("", error)),
+            Reply::Sync(_) => Reply::Sync(Synced::refused(error)),
+            Reply::Commit(results) => {
+                Reply::Commit(results.into_iter().map(|(partition, _)| (partition, Err(error))).collect())
+            }
+            Reply::Consumer(_) => Reply::Consumer(Err(error.into())),
+        }
+    }
 }
 
 /// One batch for the group's partition of `__consumer_offsets`.

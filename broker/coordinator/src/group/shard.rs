@@ -1,14 +1,17 @@
 //! The groups of one partition of `__consumer_offsets`: the machine that the shell drives.
 //!
-//! The shell calls a method with the time, performs the effects in order, reports each append with [`GroupShard::appended`],
-//! and calls [`GroupShard::fire_timers`] when [`GroupShard::next_timer`] is due. Requests pass Kafka's gate before
-//! they get here: the shard exists only while its partition is led and loaded.
+//! The shell calls a method with the time, performs the effects in order, reports each append with [`GroupShard::appended`]
+//! (one that did not get as far as the log before anything else is asked of the shard), and calls
+//! [`GroupShard::fire_timers`] when [`GroupShard::next_timer`] is due. Requests pass Kafka's gate before they get here: the
+//! shard exists only while its partition is led and loaded.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use gregor_model::{Offset, ProducerId, Timestamp, TopicPartition};
 
 use super::classic::ClassicState;
+use super::consumer::{NoTopics, Topics};
 use super::request::{
     AppendId, Claim, Commit, CommitResults, DescribedGroup, Effect, FetchedOffset, Join, Joined, Leaver,
     ListedGroup, Reply, RequestId, Sync, Synced,
@@ -22,8 +25,9 @@ use crate::{GroupId, MemberId};
 /// The groups of one partition (`GroupCoordinator` and `GroupMetadataManager`, cut by partition).
 #[derive(Debug)]
 pub struct GroupShard {
-    config: GroupConfig,
-    groups: HashMap<GroupId, Group>,
+    pub(super) config: GroupConfig,
+    topics: Arc<dyn Topics>,
+    pub(super) groups: HashMap<GroupId, Group>,
     timers: Timers,
     waiting: HashMap<AppendId, (GroupId, Waiting)>,
     last_append: u64,
@@ -34,11 +38,17 @@ impl GroupShard {
     pub fn new(config: GroupConfig) -> GroupShard {
         GroupShard {
             config,
+            topics: Arc::new(NoTopics),
             groups: HashMap::new(),
             timers: Timers::default(),
             waiting: HashMap::new(),
             last_append: 0,
         }
+    }
+
+    /// The cluster's topics as they are now; consumer groups look at them when a member is heard of.
+    pub fn see(&mut self, topics: Arc<dyn Topics>) {
+        self.topics = topics;
     }
 
     /// Takes loaded groups over: sessions start, and a group that is too large now must rebalance.
@@ -53,7 +63,7 @@ impl GroupShard {
     }
 
     /// Works on one group if it is there; drops it when it has died.
-    fn with(
+    pub(super) fn with(
         &mut self,
         id: &GroupId,
         now: Timestamp,
@@ -62,6 +72,7 @@ impl GroupShard {
         let Some(group) = self.groups.get_mut(id) else { return Vec::new() };
         let mut turn = Turn {
             config: &self.config,
+            topics: &*self.topics,
             timers: &mut self.timers,
             waiting: &mut self.waiting,
             last_append: &mut self.last_append,
@@ -192,15 +203,12 @@ impl GroupShard {
 
     /// DescribeGroups: a group that does not exist is `Dead`.
     pub fn describe(&self, id: &GroupId) -> DescribedGroup {
-        match self.groups.get(id) {
-            Some(group) => group.describe(),
-            None => DescribedGroup {
-                state: ClassicState::Dead.name(),
-                protocol_type: "".into(),
-                protocol: "".into(),
-                members: Vec::new(),
-            },
-        }
+        self.groups.get(id).and_then(Group::describe).unwrap_or_else(|| DescribedGroup {
+            state: ClassicState::Dead.name(),
+            protocol_type: "".into(),
+            protocol: "".into(),
+            members: Vec::new(),
+        })
     }
 
     /// ListGroups.
@@ -236,7 +244,7 @@ impl GroupShard {
     ) -> Vec<Effect> {
         let Some((id, waiting)) = self.waiting.remove(&append) else { return Vec::new() };
         if !self.groups.contains_key(&id) {
-            return orphan(waiting);
+            return waiting.orphaned();
         }
         self.with(&id, now, |group, turn| group.appended(turn, append, waiting, outcome))
     }
@@ -246,11 +254,15 @@ impl GroupShard {
         self.timers.next()
     }
 
-    /// Handles every timer that is due.
+    /// Handles timers that are due, up to the first that asks for an append: how that went is to be told before the next
+    /// is handled.
     pub fn fire_timers(&mut self, now: Timestamp) -> Vec<Effect> {
         let mut effects = Vec::new();
         while let Some((id, kind)) = self.timers.pop_due(now) {
             effects.extend(self.with(&id, now, |group, turn| group.timer_fired(turn, &kind)));
+            if effects.iter().any(|effect| matches!(effect, Effect::Append(..))) {
+                break;
+            }
         }
         effects
     }
@@ -262,23 +274,7 @@ impl GroupShard {
             .iter()
             .flat_map(|id| self.with(id, now, |group, turn| group.die(turn, GroupError::NotCoordinator)))
             .collect();
-        effects.extend(self.waiting.drain().flat_map(|(_, (_, waiting))| orphan(waiting)));
+        effects.extend(self.waiting.drain().flat_map(|(_, (_, waiting))| waiting.orphaned()));
         effects
-    }
-}
-
-/// The answer to who waits for an append of a group that is gone.
-fn orphan(waiting: Waiting) -> Vec<Effect> {
-    match waiting {
-        Waiting::Commit(pending) => {
-            let refused = |(partition, _)| (partition, Err(GroupError::NotCoordinator));
-            let results = pending.partitions.into_iter().map(refused).collect();
-            vec![Effect::Reply(pending.request, Reply::Commit(results))]
-        }
-        Waiting::Replacement(swap) => {
-            let refused = Joined::refused("", GroupError::NotCoordinator);
-            vec![Effect::Reply(swap.request, Reply::Join(refused))]
-        }
-        Waiting::Assignment { .. } | Waiting::Nothing => Vec::new(),
     }
 }

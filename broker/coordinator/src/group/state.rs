@@ -4,6 +4,7 @@ use gregor_model::{Timestamp, TopicName};
 
 use super::GroupError;
 use super::classic::{ClassicGroup, ClassicState};
+use super::consumer::ConsumerGroup;
 use super::offsets::Offsets;
 use super::request::ListedGroup;
 use super::turn::Turn;
@@ -25,6 +26,8 @@ pub(super) struct Group {
 pub(super) enum Kind {
     /// Members assign among themselves; also groups without members that only commit.
     Classic(Box<ClassicGroup>),
+    /// The coordinator assigns.
+    Consumer(Box<ConsumerGroup>),
 }
 
 impl Group {
@@ -34,11 +37,22 @@ impl Group {
     }
 
     pub(super) fn of_classic(classic: ClassicGroup) -> Group {
-        Group {
-            id: classic.id.clone(),
-            kind: Kind::Classic(Box::new(classic)),
-            offsets: Offsets::default(),
-            gone: false,
+        Group::of(classic.id.clone(), Kind::Classic(Box::new(classic)))
+    }
+
+    pub(super) fn of_consumers(group: ConsumerGroup) -> Group {
+        Group::of(group.id.clone(), Kind::Consumer(Box::new(group)))
+    }
+
+    fn of(id: GroupId, kind: Kind) -> Group {
+        Group { id, kind, offsets: Offsets::default(), gone: false }
+    }
+
+    /// Whether a consumer group came to nothing: no record of it was written.
+    pub(super) fn is_vacant(&self) -> bool {
+        match &self.kind {
+            Kind::Classic(_) => false,
+            Kind::Consumer(group) => group.is_vacant() && self.offsets.is_empty(),
         }
     }
 
@@ -46,6 +60,7 @@ impl Group {
     pub(super) fn is_empty(&self) -> bool {
         match &self.kind {
             Kind::Classic(classic) => classic.state == ClassicState::Empty,
+            Kind::Consumer(group) => group.size() == 0,
         }
     }
 
@@ -53,6 +68,7 @@ impl Group {
     pub(super) fn is_subscribed(&self, topic: &TopicName) -> bool {
         match &self.kind {
             Kind::Classic(classic) => classic.state != ClassicState::Empty && classic.is_subscribed(topic),
+            Kind::Consumer(group) => group.is_subscribed(topic),
         }
     }
 
@@ -66,6 +82,7 @@ impl Group {
     ) -> bool {
         let base = match &self.kind {
             Kind::Classic(classic) => classic.expires_from(topic, value),
+            Kind::Consumer(group) => (!group.is_subscribed(topic)).then_some(value.committed_at),
         };
         match (base, value.expires_at) {
             (None, _) => false,
@@ -79,6 +96,7 @@ impl Group {
         self.gone = true;
         match &mut self.kind {
             Kind::Classic(classic) => classic.die(turn, error),
+            Kind::Consumer(group) => group.stop_all_timers(turn),
         }
     }
 
@@ -86,6 +104,7 @@ impl Group {
     pub(super) fn list(&self) -> ListedGroup {
         match &self.kind {
             Kind::Classic(classic) => classic.list(),
+            Kind::Consumer(group) => group.list(),
         }
     }
 }

@@ -17,6 +17,12 @@ pub(super) enum TimerKind {
     Session(MemberId),
     /// A member that was told its id must have joined.
     Pending(MemberId),
+    /// A consumer must have given up its partitions.
+    Revocation(MemberId),
+    /// A classic member of a consumer group must have joined again.
+    Rejoin(MemberId),
+    /// A classic member of a consumer group must have asked for its assignment.
+    Collect(MemberId),
 }
 
 /// A timer of one group.
@@ -37,6 +43,11 @@ impl Timers {
             self.order.remove(&(before, key.clone()));
         }
         self.order.insert((at, key));
+    }
+
+    /// Whether the timer runs.
+    pub(super) fn is_set(&self, group: &GroupId, kind: &TimerKind) -> bool {
+        self.due.contains_key(&(group.clone(), kind.clone()))
     }
 
     /// Stops the timer if it runs.

@@ -5,8 +5,10 @@ use std::collections::HashMap;
 use bytes::Bytes;
 use gregor_model::{ProducerEpoch, ProducerId, Timestamp, TopicPartition};
 
+use super::GroupError;
 use super::config::GroupConfig;
-use super::request::{AppendId, Batch, Effect, Reply, RequestId};
+use super::consumer::{ConsumerWrite, Topics};
+use super::request::{AppendId, Batch, Effect, Joined, Reply, RequestId};
 use super::timers::{TimerKind, Timers};
 use crate::schema::offset::OffsetValue;
 use crate::{GroupId, MemberId};
@@ -20,8 +22,29 @@ pub(super) enum Waiting {
     Replacement(Box<Replacement>),
     /// Offsets, to show once they are committed.
     Commit(PendingCommit),
+    /// Records of a consumer group, which show already.
+    Consumer(Box<ConsumerWrite>),
     /// Nothing depends on it (tombstones, an emptied group): a failure is only logged.
     Nothing,
+}
+
+impl Waiting {
+    /// The answers to who waits for an append of a group that is gone.
+    pub(super) fn orphaned(self) -> Vec<Effect> {
+        match self {
+            Waiting::Commit(pending) => {
+                let refused = |(partition, _)| (partition, Err(GroupError::NotCoordinator));
+                let results = pending.partitions.into_iter().map(refused).collect();
+                vec![Effect::Reply(pending.request, Reply::Commit(results))]
+            }
+            Waiting::Replacement(swap) => {
+                let refused = Joined::refused("", GroupError::NotCoordinator);
+                vec![Effect::Reply(swap.request, Reply::Join(refused))]
+            }
+            Waiting::Consumer(write) => write.orphaned(),
+            Waiting::Assignment { .. } | Waiting::Nothing => Vec::new(),
+        }
+    }
 }
 
 /// What is needed to finish or revert a static member's replacement.
@@ -48,6 +71,7 @@ pub(super) struct PendingCommit {
 /// One call's surroundings.
 pub(super) struct Turn<'a> {
     pub(super) config: &'a GroupConfig,
+    pub(super) topics: &'a dyn Topics,
     pub(super) timers: &'a mut Timers,
     pub(super) waiting: &'a mut HashMap<AppendId, (GroupId, Waiting)>,
     pub(super) last_append: &'a mut u64,
@@ -67,6 +91,20 @@ impl Turn<'_> {
         self.waiting.insert(id, (group.clone(), waiting));
         self.effects.push(Effect::Append(id, batch));
         id
+    }
+
+    /// What an append of a consumer group's records will decide, while it is under way.
+    pub(super) fn consumer_write(&mut self, append: AppendId) -> Option<&mut ConsumerWrite> {
+        match self.waiting.get_mut(&append) {
+            Some((_, Waiting::Consumer(write))) => Some(write),
+            _ => None,
+        }
+    }
+
+    pub(super) fn start_timer_if_absent(&mut self, group: &GroupId, kind: TimerKind, after_ms: i32) {
+        if !self.timers.is_set(group, &kind) {
+            self.start_timer(group, kind, after_ms);
+        }
     }
 
     pub(super) fn start_timer(&mut self, group: &GroupId, kind: TimerKind, after_ms: i32) {

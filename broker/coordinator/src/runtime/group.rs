@@ -11,12 +11,14 @@ use super::ownership::NotHere;
 use super::partition::Handle;
 use super::partitions::Partitions;
 use super::topic_log::TopicLog;
+use crate::group::consumer::Topics;
+use crate::group::consumer::request::{ConsumerBeat, ConsumerHeartbeat, DescribedConsumerGroup, Refused};
 use crate::group::request::{
     Claim, Commit, CommitResults, DescribedGroup, FetchedOffset, Join, Joined, Leaver, ListedGroup, Reply,
     Sync, Synced,
 };
 use crate::group::{GroupConfig, GroupError, GroupShard};
-use crate::{GroupId, partition_of};
+use crate::{GroupId, MemberId, partition_of};
 
 /// What to fetch for one group.
 #[derive(Clone, Debug)]
@@ -27,6 +29,10 @@ pub struct FetchGroup {
     pub partitions: Option<Vec<TopicPartition>>,
     /// Whether undecided commits are an error.
     pub require_stable: bool,
+    /// Version 9: the member of a consumer group that asks.
+    pub member: Option<MemberId>,
+    /// Its epoch; -1 for none.
+    pub epoch: i32,
 }
 
 /// All groups that this broker coordinates.
@@ -68,24 +74,61 @@ impl GroupCoordinator {
 
     /// `validateGroupStatus`: an empty id is refused where Kafka refuses it.
     fn gate(&self, group: &GroupId, empty_allowed: bool) -> Result<Handle<GroupShard>, GroupError> {
-        if group.is_empty() && !empty_allowed {
+        // Flexible versions can name groups that no record's key can.
+        if group.as_str().len() > i16::MAX as usize || (group.is_empty() && !empty_allowed) {
             return Err(GroupError::InvalidGroupId);
         }
         Ok(self.partitions.find(self.partition_of(group))?)
     }
 
-    /// JoinGroup.
-    pub async fn join(&self, join: Join) -> Joined {
+    /// JoinGroup; `topics` are those of the cluster now.
+    pub async fn join(&self, join: Join, topics: Arc<dyn Topics>) -> Joined {
         let member = join.member.clone();
         let handle = match self.gate(&join.group, false) {
             Ok(handle) => handle,
             Err(error) => return Joined::refused(member, error),
         };
-        match handle.ask(move |shard, request, now| shard.join(request, &join, now)).await {
+        let ask = move |shard: &mut GroupShard, request, now| {
+            shard.see(topics);
+            shard.join(request, &join, now)
+        };
+        match handle.ask(ask).await {
             Ok(Reply::Join(joined)) => joined,
             Ok(_) => Joined::refused(member, GroupError::UnknownServerError),
             Err(_) => Joined::refused(member, GroupError::NotCoordinator),
         }
+    }
+
+    /// ConsumerGroupHeartbeat; `topics` are those of the cluster now.
+    ///
+    /// # Errors
+    /// The member is to join anew, or to go elsewhere.
+    pub async fn consumer_heartbeat(
+        &self,
+        beat: ConsumerHeartbeat,
+        topics: Arc<dyn Topics>,
+    ) -> Result<ConsumerBeat, Refused> {
+        // An empty id is refused with the other faults of the request.
+        let handle = self.gate(&beat.group, true)?;
+        let ask = move |shard: &mut GroupShard, request, now| {
+            shard.see(topics);
+            shard.consumer_heartbeat(request, &beat, now)
+        };
+        match handle.ask(ask).await {
+            Ok(Reply::Consumer(beat)) => beat,
+            Ok(_) => Err(GroupError::UnknownServerError.into()),
+            Err(_) => Err(GroupError::NotCoordinator.into()),
+        }
+    }
+
+    /// ConsumerGroupDescribe, one of them.
+    ///
+    /// # Errors
+    /// There is no such consumer group, or it is not coordinated here.
+    pub async fn describe_consumers(&self, group: GroupId) -> Result<DescribedConsumerGroup, GroupError> {
+        let handle = self.gate(&group, false)?;
+        let described = handle.call(move |shard, _| (shard.describe_consumers(&group), Vec::new())).await;
+        described.unwrap_or(Err(GroupError::NotCoordinator))
     }
 
     /// SyncGroup: while the group is loading, members are to join again.
@@ -147,14 +190,15 @@ impl GroupCoordinator {
     /// OffsetFetch.
     ///
     /// # Errors
-    /// The group is not coordinated here.
+    /// The group is not coordinated here, or has no such member.
     pub async fn fetch(&self, fetch: FetchGroup) -> Result<Vec<FetchedOffset>, GroupError> {
         let handle = self.gate(&fetch.group, true)?;
         let look = move |shard: &mut GroupShard, _| {
+            let allowed = shard.check_fetch(&fetch.group, fetch.member.as_ref(), fetch.epoch);
             let partitions = fetch.partitions.as_deref();
-            (shard.fetch(&fetch.group, partitions, fetch.require_stable), Vec::new())
+            (allowed.map(|()| shard.fetch(&fetch.group, partitions, fetch.require_stable)), Vec::new())
         };
-        handle.call(look).await.map_err(|_| GroupError::NotCoordinator)
+        handle.call(look).await.unwrap_or(Err(GroupError::NotCoordinator))
     }
 
     /// DescribeGroups.

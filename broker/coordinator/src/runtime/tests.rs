@@ -76,6 +76,7 @@ fn commit(offset: i64) -> Commit {
         claim: Claim { group: "g".into(), member: "".into(), instance: None, generation: -1 },
         producer: None,
         verification: None,
+        member_epoch_known: false,
         retention_ms: None,
         offsets: vec![OffsetToCommit {
             partition: TopicPartition::new("t", 0),
@@ -89,7 +90,7 @@ fn commit(offset: i64) -> Commit {
 
 async fn fetched(groups: &GroupCoordinator) -> Result<Option<Offset>, GroupError> {
     let partitions = Some(vec![TopicPartition::new("t", 0)]);
-    let fetch = FetchGroup { group: "g".into(), partitions, require_stable: true };
+    let fetch = FetchGroup { group: "g".into(), partitions, require_stable: true, member: None, epoch: -1 };
     groups.fetch(fetch).await.map(|offsets| offsets[0].offset)
 }
 

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use gregor_model::Timestamp;
 
 use super::SchemaError;
+use super::consumer_group::{self, ConsumerKey};
 use super::offset::{self, OffsetKey};
 use super::primitive::{Reader, Writer};
 use crate::{GroupId, InstanceId, MemberId};
@@ -16,7 +17,9 @@ pub enum GroupTopicKey {
     Offset(OffsetKey),
     /// Version 2: a group.
     Group(GroupId),
-    /// A version that the classic coordinator skips with a warning (KIP-848 and share groups).
+    /// Versions 3 to 8: a part of a consumer group (KIP-848), which Apache Kafka skips with a warning in ZooKeeper mode.
+    Consumer(GroupId, ConsumerKey),
+    /// A version that nobody writes in ZooKeeper mode (share groups).
     Unknown(i16),
 }
 
@@ -67,6 +70,10 @@ impl GroupTopicKey {
                 OffsetKey::decode_body(&mut reader).map(GroupTopicKey::Offset)
             }
             2 => Ok(GroupTopicKey::Group(GroupId::from(reader.string("group", false)?))),
+            version if consumer_group::KEY_VERSIONS.contains(&version) => {
+                let (group, key) = ConsumerKey::decode_body(version, &mut reader)?;
+                Ok(GroupTopicKey::Consumer(group, key))
+            }
             version => Ok(GroupTopicKey::Unknown(version)),
         }
     }
@@ -188,7 +195,7 @@ pub(crate) mod tests {
     fn bytes_as_kafka_writes_them() {
         assert_eq!(encode_group_key(&"g1".into()), hex("0002 00026731"));
         assert_eq!(GroupTopicKey::decode(&hex("0002 00026731")), Ok(GroupTopicKey::Group("g1".into())));
-        assert_eq!(GroupTopicKey::decode(&hex("0005 00")), Ok(GroupTopicKey::Unknown(5)));
+        assert_eq!(GroupTopicKey::decode(&hex("0009 00")), Ok(GroupTopicKey::Unknown(9)));
         let written = hex("0003 0008636f6e73756d6572 00000001 000572616e6765 \
              0027 63312d30303030303030302d303030302d303030302d303030302d303030303030303030303031 0000018bcfe56800 00000001 \
              0027 63312d30303030303030302d303030302d303030302d303030302d303030303030303030303031 ffff 00026331 \

@@ -1,6 +1,8 @@
 //! The records of `__consumer_offsets` and `__transaction_state`, one file per record: key, value, versions, encode
 //! and decode. They are not part of the wire protocol, and Apache Kafka 3.9 must read what we write.
 
+pub mod consumer_group;
+mod consumer_member;
 pub mod consumer_protocol;
 pub mod group;
 pub mod offset;

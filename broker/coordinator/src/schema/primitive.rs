@@ -116,29 +116,45 @@ impl<'a> Reader<'a> {
         self.nullable_count(field, flexible)?.ok_or(SchemaError::Length { field, length: -1 })
     }
 
+    pub(super) fn uuid(&mut self, field: &'static str) -> Result<uuid::Uuid, SchemaError> {
+        Ok(uuid::Uuid::from_bytes(self.array(field)?))
+    }
+
     /// The tagged fields at the end of a flexible struct: none has a meaning for us.
     pub(super) fn skip_tags(&mut self, flexible: bool) -> Result<(), SchemaError> {
-        if flexible {
-            for _ in 0..self.unsigned_varint("tagged fields")? {
-                self.unsigned_varint("tag")?;
-                let size = self.unsigned_varint("tag size")?;
-                self.take("tagged field", size as usize)?;
-            }
+        if flexible { self.tagged(|_, _| Ok(())) } else { Ok(()) }
+    }
+
+    /// Hands over every tagged field at the end of a flexible struct, by its tag.
+    pub(super) fn tagged(
+        &mut self,
+        mut field: impl FnMut(u32, &'a [u8]) -> Result<(), SchemaError>,
+    ) -> Result<(), SchemaError> {
+        for _ in 0..self.unsigned_varint("tagged fields")? {
+            let tag = self.unsigned_varint("tag")?;
+            let size = self.unsigned_varint("tag size")?;
+            field(tag, self.take("tagged field", size as usize)?)?;
         }
         Ok(())
     }
 }
 
-/// Appends fields in the plain (not flexible) form, the only one that 3.9 writes in ZooKeeper mode.
+/// Appends fields: the plain form, the only one that 3.9 writes in ZooKeeper mode, and (`compact_...`) the flexible form
+/// of the consumer groups' records.
 pub(super) struct Writer {
     buffer: BytesMut,
 }
 
 impl Writer {
     pub(super) fn new(version: i16) -> Self {
-        let mut buffer = BytesMut::with_capacity(64);
-        buffer.put_i16(version);
-        Writer { buffer }
+        let mut writer = Writer::headless();
+        writer.i16(version);
+        writer
+    }
+
+    /// Of a part of a record, which has no version of its own.
+    pub(super) fn headless() -> Self {
+        Writer { buffer: BytesMut::with_capacity(64) }
     }
 
     pub(super) fn i8(&mut self, value: i8) {
@@ -160,12 +176,9 @@ impl Writer {
     /// A string; what came over the wire fits an i16 length, and a longer one is cut at a character rather than
     /// written with a length that lies.
     pub(super) fn string(&mut self, text: &str) {
-        let mut end = text.len().min(i16::MAX as usize);
-        while !text.is_char_boundary(end) {
-            end -= 1;
-        }
-        self.buffer.put_i16(end as i16);
-        self.buffer.put_slice(&text.as_bytes()[..end]);
+        let text = at_most_i16(text);
+        self.buffer.put_i16(text.len() as i16);
+        self.buffer.put_slice(text.as_bytes());
     }
 
     pub(super) fn nullable_string(&mut self, text: Option<&str>) {
@@ -188,7 +201,63 @@ impl Writer {
         self.buffer.put_i32(-1);
     }
 
+    pub(super) fn uuid(&mut self, id: uuid::Uuid) {
+        self.buffer.put_slice(id.as_bytes());
+    }
+
+    fn unsigned_varint(&mut self, mut value: u32) {
+        while value >= 0x80 {
+            self.buffer.put_u8(value as u8 | 0x80);
+            value >>= 7;
+        }
+        self.buffer.put_u8(value as u8);
+    }
+
+    /// A count of elements, or of bytes.
+    pub(super) fn compact_count(&mut self, count: usize) {
+        self.unsigned_varint(u32::try_from(count).map_or(u32::MAX, |count| count.saturating_add(1)));
+    }
+
+    pub(super) fn compact_string(&mut self, text: &str) {
+        let text = at_most_i16(text);
+        self.compact_count(text.len());
+        self.buffer.put_slice(text.as_bytes());
+    }
+
+    pub(super) fn compact_nullable_string(&mut self, text: Option<&str>) {
+        match text {
+            Some(text) => self.compact_string(text),
+            None => self.unsigned_varint(0),
+        }
+    }
+
+    pub(super) fn compact_bytes(&mut self, bytes: &[u8]) {
+        self.compact_count(bytes.len());
+        self.buffer.put_slice(bytes);
+    }
+
+    /// The end of a flexible struct.
+    pub(super) fn no_tags(&mut self) {
+        self.unsigned_varint(0);
+    }
+
+    /// The end of a flexible struct that has one tagged field.
+    pub(super) fn one_tag(&mut self, tag: u32, field: &[u8]) {
+        self.unsigned_varint(1);
+        self.unsigned_varint(tag);
+        self.unsigned_varint(u32::try_from(field.len()).unwrap_or(u32::MAX));
+        self.buffer.put_slice(field);
+    }
+
     pub(super) fn finish(self) -> Bytes {
         self.buffer.freeze()
     }
+}
+
+fn at_most_i16(text: &str) -> &str {
+    let mut end = text.len().min(i16::MAX as usize);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.split_at(end).0
 }

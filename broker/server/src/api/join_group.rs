@@ -45,7 +45,7 @@ pub async fn handle(
         skip_assignment_known: version >= 9,
         random: uuid::Uuid::new_v4().into_bytes(),
     };
-    response(version, broker.coordinators.groups.join(join).await)
+    response(version, broker.coordinators.groups.join(join, broker.metadata.snapshot()).await)
 }
 
 fn response(version: i16, joined: Joined) -> JoinGroupResponse {

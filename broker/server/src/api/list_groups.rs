@@ -9,9 +9,6 @@ use kafka_protocol::protocol::StrBytes;
 use crate::broker::Broker;
 use crate::request_context::RequestContext;
 
-/// The only type of group that a ZooKeeper cluster has.
-const CLASSIC: &str = "classic";
-
 /// Lists the groups that this broker coordinates; those still being loaded are missing, which an error tells.
 pub async fn handle(
     broker: &Broker,
@@ -25,7 +22,8 @@ pub async fn handle(
     let groups = listed
         .into_iter()
         .filter(|group| {
-            accepted(&request.states_filter, group.state) && accepted(&request.types_filter, CLASSIC)
+            accepted(&request.states_filter, group.state)
+                && accepted(&request.types_filter, group.kind.name())
         })
         .map(|group| {
             let listed = ListedGroup::default()
@@ -37,7 +35,7 @@ pub async fn handle(
                 listed
             };
             if context.version >= 5 {
-                listed.with_group_type(StrBytes::from_static_str(CLASSIC))
+                listed.with_group_type(StrBytes::from_static_str(group.kind.name()))
             } else {
                 listed
             }

@@ -11,6 +11,8 @@ pub mod altered_resources;
 pub mod api_versions;
 pub mod create_acls;
 pub mod create_delegation_token;
+pub mod consumer_group_describe;
+pub mod consumer_group_heartbeat;
 pub mod create_partitions;
 pub mod create_topics;
 pub mod delete_acls;

@@ -1,7 +1,7 @@
 //! OffsetCommit (8), versions 0 to 9 (`handleOffsetCommitRequest`).
 //!
 //! Version 0 stores in ZooKeeper. 1: members, commit timestamps. 2 to 4: a retention time. 6: leader epochs. 7: static
-//! members. 8: flexible.
+//! members. 8: flexible. 9: members of consumer groups.
 
 use gregor_coordinator::InstanceId;
 use gregor_coordinator::group::request::{Claim, Commit, OffsetToCommit};
@@ -38,7 +38,7 @@ pub async fn handle(
     if !known.is_empty() {
         let committed = match context.version {
             0 => broker.zookeeper_offsets.commit(request.group_id.as_str(), known).await,
-            _ => commit(broker, &request, known).await,
+            version => commit(broker, version, &request, known).await,
         };
         results.extend(committed);
     }
@@ -47,6 +47,7 @@ pub async fn handle(
 
 async fn commit(
     broker: &Broker,
+    version: i16,
     request: &OffsetCommitRequest,
     offsets: Vec<OffsetToCommit>,
 ) -> Vec<(TopicPartition, i16)> {
@@ -60,6 +61,7 @@ async fn commit(
         },
         producer: None,
         verification: None,
+        member_epoch_known: version >= 9,
         retention_ms: (request.retention_time_ms != -1).then_some(request.retention_time_ms),
         offsets,
     };

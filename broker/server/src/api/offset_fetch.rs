@@ -1,8 +1,9 @@
 //! OffsetFetch (9), versions 0 to 9 (`handleOffsetFetchRequest`).
 //!
 //! Version 0 reads ZooKeeper. 2: all topics, an error for the group. 5: leader epochs. 6: flexible. 7: only stable
-//! offsets. 8: several groups.
+//! offsets. 8: several groups. 9: members of consumer groups.
 
+use gregor_coordinator::MemberId;
 use gregor_coordinator::group::GroupError;
 use gregor_coordinator::group::request::FetchedOffset;
 use gregor_coordinator::runtime::FetchGroup;
@@ -51,7 +52,13 @@ pub async fn handle(
         return OffsetFetchResponse::default().with_topics(topics(answers));
     }
     let asked = partitions.clone();
-    let fetch = FetchGroup { group: group.into(), partitions, require_stable: request.require_stable };
+    let fetch = FetchGroup {
+        group: group.into(),
+        partitions,
+        require_stable: request.require_stable,
+        member: None,
+        epoch: -1,
+    };
     match broker.coordinators.groups.fetch(fetch).await {
         Ok(fetched) => OffsetFetchResponse::default().with_topics(topics(of_fetched(&fetched))),
         Err(error) if context.version >= 2 => {
@@ -78,6 +85,8 @@ async fn batched(broker: &Broker, request: OffsetFetchRequest) -> OffsetFetchRes
             group: asked.group_id.as_str().into(),
             partitions,
             require_stable: request.require_stable,
+            member: asked.member_id.as_deref().map(MemberId::from),
+            epoch: asked.member_epoch,
         };
         let group = OffsetFetchResponseGroup::default().with_group_id(asked.group_id);
         groups.push(match broker.coordinators.groups.fetch(fetch).await {

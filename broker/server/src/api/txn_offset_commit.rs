@@ -81,6 +81,7 @@ async fn commit(
         },
         producer: Some((ProducerId(request.producer_id.0), ProducerEpoch(request.producer_epoch))),
         verification,
+        member_epoch_known: false,
         retention_ms: None,
         offsets,
     };

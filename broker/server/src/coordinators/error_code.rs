@@ -6,6 +6,12 @@ use kafka_protocol::ResponseError;
 
 use crate::error_code::{KafkaError, TRANSACTION_ABORTABLE};
 
+// Those of KIP-848, which the protocol crate has no names for.
+const FENCED_MEMBER_EPOCH: ResponseError = ResponseError::Unknown(110);
+const UNRELEASED_INSTANCE_ID: ResponseError = ResponseError::Unknown(111);
+const UNSUPPORTED_ASSIGNOR: ResponseError = ResponseError::Unknown(112);
+const STALE_MEMBER_EPOCH: ResponseError = ResponseError::Unknown(113);
+
 impl KafkaError for GroupError {
     fn kafka_error(&self) -> ResponseError {
         match self {
@@ -31,6 +37,12 @@ impl KafkaError for GroupError {
             GroupError::InvalidProducerEpoch => ResponseError::InvalidProducerEpoch,
             GroupError::InvalidTxnState => ResponseError::InvalidTxnState,
             GroupError::TransactionAbortable => TRANSACTION_ABORTABLE,
+            GroupError::InvalidRequest => ResponseError::InvalidRequest,
+            GroupError::UnsupportedVersion => ResponseError::UnsupportedVersion,
+            GroupError::FencedMemberEpoch => FENCED_MEMBER_EPOCH,
+            GroupError::UnreleasedInstanceId => UNRELEASED_INSTANCE_ID,
+            GroupError::UnsupportedAssignor => UNSUPPORTED_ASSIGNOR,
+            GroupError::StaleMemberEpoch => STALE_MEMBER_EPOCH,
             GroupError::UnknownServerError => ResponseError::UnknownServerError,
         }
     }

@@ -1,12 +1,14 @@
 //! This broker's group and transaction coordinators, and what they ask of the broker: their topics, producer ids, the
 //! way to partition leaders.
 
+mod consumer_protocol;
 mod error_code;
 mod internal_topic;
 mod marker_route;
 mod peers;
 mod producer_id_source;
 mod topic_log;
+mod topics;
 mod verification;
 
 use std::sync::Arc;
@@ -14,6 +16,8 @@ use std::time::Duration;
 
 use gregor_config::Values;
 use gregor_coordinator::group::GroupConfig;
+use gregor_coordinator::group::consumer::assignor::Assignor;
+use gregor_coordinator::group::consumer::{ConsumerGroupConfig, MigrationPolicy};
 use gregor_coordinator::runtime::{GroupCoordinator, TransactionCoordinator};
 use gregor_coordinator::transaction::TransactionConfig;
 use gregor_model::{BrokerId, ListenerName, TopicPartition};
@@ -29,6 +33,7 @@ use crate::metadata_cache::MetadataCache;
 use crate::node_to_controller::NodeToController;
 use crate::registration::Registration;
 
+pub use consumer_protocol::{CONSUMER_PROTOCOL_FEATURE, ConsumerProtocol};
 pub(crate) use error_code::append_failure;
 pub use internal_topic::{InternalTopic, InternalTopicSettings};
 pub use verification::{TransactionalWriter, Verification};
@@ -215,6 +220,18 @@ fn group_config(values: &Values) -> GroupConfig {
         group_size_max: usize::try_from(values.i32("group.max.size")).unwrap_or(usize::MAX),
         offset_metadata_bytes_max: usize::try_from(values.i32("offset.metadata.max.bytes")).unwrap_or(0),
         offsets_retention_ms: i64::from(values.i32("offsets.retention.minutes")) * 60_000,
+        consumer: ConsumerGroupConfig {
+            session_timeout_ms: values.i32("group.consumer.session.timeout.ms"),
+            heartbeat_interval_ms: values.i32("group.consumer.heartbeat.interval.ms"),
+            group_size_max: usize::try_from(values.i32("group.consumer.max.size")).unwrap_or(usize::MAX),
+            // Names of other classes are refused where the configuration is read.
+            assignors: values
+                .list("group.consumer.assignors")
+                .iter()
+                .filter_map(|class| Assignor::of_class(class))
+                .collect(),
+            migration: MigrationPolicy::parse(&values.string("group.consumer.migration.policy")),
+        },
     }
 }
 

@@ -27,7 +27,7 @@ use crate::broker::Broker;
 use crate::compaction;
 use crate::config_admin::{BrokerLayers, ConfigAdmin};
 use crate::controller_environment::BrokerAsController;
-use crate::coordinators::{CoordinatorParts, Coordinators, PartitionCounts};
+use crate::coordinators::{ConsumerProtocol, CoordinatorParts, Coordinators, PartitionCounts};
 use crate::dispatch::Dispatcher;
 use crate::dynamic_config::{self, Reconfigured};
 use crate::features::{self, FeatureCache};
@@ -206,6 +206,7 @@ impl Parts {
         background::start(tasks, &self.stop, &self.logs, settings::log_schedule(&config.values));
         compaction::start(tasks, &self.stop, &self.logs, &self.layers);
         tasks.spawn(features::follow(session.clone(), broker.features.clone(), self.stop.clone()));
+        tasks.spawn(broker.consumer_protocol.clone().follow(session.clone(), self.stop.clone()));
         let reconfigured = Reconfigured {
             broker: broker.id,
             layers: self.layers.clone(),
@@ -264,6 +265,7 @@ impl Parts {
             controller: handle,
             features,
             coordinators,
+            consumer_protocol: Arc::new(ConsumerProtocol::default()),
             zookeeper_offsets: ZookeeperOffsets::new(
                 store.clone(),
                 usize::try_from(config.values.i32("offset.metadata.max.bytes")).unwrap_or(0),

@@ -55,6 +55,8 @@ pub struct TopicMetadata {
 /// What is known at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MetadataSnapshot {
+    /// How many updates made this snapshot.
+    pub(super) version: u64,
     pub(super) controller: Option<BrokerId>,
     pub(super) brokers: Arc<BTreeMap<BrokerId, AliveBroker>>,
     pub(super) topics: HashMap<TopicName, Arc<TopicMetadata>>,
@@ -62,6 +64,11 @@ pub struct MetadataSnapshot {
 }
 
 impl MetadataSnapshot {
+    /// Differs between any two snapshots of one broker.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
     /// The active controller, as last told.
     pub fn controller(&self) -> Option<BrokerId> {
         self.controller

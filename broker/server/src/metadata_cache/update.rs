@@ -48,6 +48,7 @@ impl MetadataSnapshot {
         version: i16,
     ) -> Result<(MetadataSnapshot, Vec<TopicPartition>), InvalidUpdateMetadata> {
         let mut next = self.clone();
+        next.version += 1;
         next.controller = BrokerId::from_wire(request.controller_id.0);
         next.brokers = Arc::new(alive_brokers(&request.live_brokers, version)?);
         let mut deleted = Vec::new();

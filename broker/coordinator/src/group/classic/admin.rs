@@ -5,7 +5,7 @@ use std::sync::Arc;
 use gregor_model::{Timestamp, TopicName};
 
 use super::super::GroupError;
-use super::super::request::{Commit, DescribedGroup, DescribedMember, ListedGroup};
+use super::super::request::{Commit, DescribedGroup, DescribedMember, GroupType, ListedGroup};
 use super::state::{ClassicGroup, ClassicState};
 use crate::schema::offset::OffsetValue;
 
@@ -80,6 +80,7 @@ impl ClassicGroup {
             group: self.id.clone(),
             protocol_type: self.protocol_type.clone().unwrap_or_else(|| "".into()),
             state: self.state.name(),
+            kind: GroupType::Classic,
         }
     }
 }

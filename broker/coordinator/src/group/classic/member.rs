@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::super::request::{Join, Protocol, RequestId};
+use crate::schema::consumer_group::{ClassicMember, MemberValue as ConsumerValue};
 use crate::schema::group::MemberValue;
 use crate::{InstanceId, MemberId};
 
@@ -37,6 +38,31 @@ impl Member {
             protocols: join.protocols.clone(),
             assignment: Bytes::new(),
             is_new: true,
+            parked_join: None,
+            parked_sync: None,
+        }
+    }
+
+    /// A classic member of a consumer group that becomes a classic group.
+    pub(in crate::group) fn of_consumer(
+        id: MemberId,
+        about: &ConsumerValue,
+        classic: &ClassicMember,
+    ) -> Member {
+        let protocol = |(name, metadata): &(Arc<str>, Bytes)| Protocol {
+            name: name.clone(),
+            metadata: metadata.clone(),
+        };
+        Member {
+            id,
+            instance: about.instance.clone(),
+            client_id: about.client_id.clone(),
+            client_host: about.client_host.clone(),
+            session_timeout_ms: classic.session_timeout_ms,
+            rebalance_timeout_ms: about.rebalance_timeout_ms,
+            protocols: classic.protocols.iter().map(protocol).collect(),
+            assignment: Bytes::new(),
+            is_new: false,
             parked_join: None,
             parked_sync: None,
         }

@@ -240,23 +240,44 @@ impl ClassicGroup {
         self.prepare_rebalance(turn);
     }
 
-    /// The group is no longer this broker's, or is deleted: whoever waits is told.
-    pub(in crate::group) fn die(&mut self, turn: &mut Turn<'_>, error: GroupError) {
-        self.transition(ClassicState::Dead, turn.now);
+    /// Sessions start anew, and a rebalance that was under way has all its time again: the group was read from the log,
+    /// or is again what it was before a change that failed.
+    pub(in crate::group) fn resume(&mut self, turn: &mut Turn<'_>) {
+        self.members.keys().for_each(|member| self.heard_of(turn, member));
+        match self.state {
+            ClassicState::PreparingRebalance => {
+                self.join_phase = Some(JoinPhase::Members);
+                turn.start_timer(&self.id, TimerKind::Join, self.rebalance_timeout_ms());
+            }
+            ClassicState::CompletingRebalance => self.prepare_rebalance(turn),
+            ClassicState::Empty | ClassicState::Stable | ClassicState::Dead => {}
+        }
+    }
+
+    /// The group becomes a consumer group: whoever waits is to join again.
+    pub(in crate::group) fn dissolve(&mut self, turn: &mut Turn<'_>, error: GroupError) {
         for kind in [TimerKind::Join, TimerKind::Sync] {
             turn.stop_timer(&self.id, kind);
         }
         for id in std::mem::take(&mut self.pending_members) {
             turn.stop_timer(&self.id, TimerKind::Pending(id));
         }
-        for (id, member) in std::mem::take(&mut self.members) {
-            turn.stop_timer(&self.id, TimerKind::Session(id.clone()));
-            if let Some(request) = member.parked_join {
-                turn.reply(request, Reply::Join(Joined::refused(id, error)));
+        for (id, member) in &mut self.members {
+            if let Some(request) = member.parked_join.take() {
+                turn.reply(request, Reply::Join(Joined::refused(id.clone(), error)));
             }
-            if let Some(request) = member.parked_sync {
+            if let Some(request) = member.parked_sync.take() {
                 turn.reply(request, Reply::Sync(Synced::refused(error)));
             }
+        }
+    }
+
+    /// The group is no longer this broker's, or is deleted: whoever waits is told.
+    pub(in crate::group) fn die(&mut self, turn: &mut Turn<'_>, error: GroupError) {
+        self.transition(ClassicState::Dead, turn.now);
+        self.dissolve(turn, error);
+        for (id, _) in std::mem::take(&mut self.members) {
+            turn.stop_timer(&self.id, TimerKind::Session(id));
         }
     }
 }

@@ -18,7 +18,8 @@ use super::super::GroupError;
 use super::super::request::{JoinedMember, Protocol};
 use super::member::Member;
 use super::rebalance::JoinPhase;
-use crate::schema::consumer_protocol::subscribed_topics;
+use crate::schema::consumer_group::{ClassicMember, MemberValue};
+use crate::schema::consumer_protocol::{PROTOCOL_TYPE, subscribed_topics};
 use crate::schema::group::GroupValue;
 use crate::{GroupId, InstanceId, MemberId};
 
@@ -93,6 +94,21 @@ impl ClassicGroup {
             join_phase: None,
             subscribed: None,
         }
+    }
+
+    /// A stable group of consumers without members yet; see [`ClassicGroup::insert_consumer`].
+    pub(in crate::group) fn of_consumers(id: GroupId, generation: i32, now: Timestamp) -> ClassicGroup {
+        ClassicGroup { state: ClassicState::Stable, generation, ..ClassicGroup::new(id, now) }
+    }
+
+    /// Takes a classic member of a consumer group in.
+    pub(in crate::group) fn insert_consumer(
+        &mut self,
+        id: &MemberId,
+        about: &MemberValue,
+        classic: &ClassicMember,
+    ) {
+        self.insert_member(Member::of_consumer(id.clone(), about, classic), &PROTOCOL_TYPE.into());
     }
 
     pub(in crate::group) fn transition(&mut self, state: ClassicState, now: Timestamp) {

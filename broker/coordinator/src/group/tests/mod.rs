@@ -1,6 +1,8 @@
 //! The group machine, driven as a shell drives it: requests in, appends granted or failed by hand, time by hand.
 
+mod consumers;
 mod members;
+mod migration;
 mod offsets;
 
 use std::collections::HashMap;
@@ -20,6 +22,8 @@ struct Context {
     requests: u64,
     replies: HashMap<RequestId, Reply>,
     appends: Vec<(AppendId, Batch)>,
+    /// Why no append gets as far as the log; told at once.
+    failing: Option<AppendFailure>,
     log: Vec<(Offset, Batch)>,
 }
 
@@ -43,6 +47,7 @@ impl Context {
             requests: 0,
             replies: HashMap::new(),
             appends: Vec::new(),
+            failing: None,
             log: Vec::new(),
         }
     }
@@ -51,7 +56,13 @@ impl Context {
         for effect in effects {
             match effect {
                 Effect::Reply(request, reply) => assert_eq!(self.replies.insert(request, reply), None),
-                Effect::Append(append, batch) => self.appends.push((append, batch)),
+                Effect::Append(append, batch) => match self.failing {
+                    None => self.appends.push((append, batch)),
+                    Some(failure) => {
+                        let effects = self.shard.appended(append, Err(failure), self.now);
+                        self.perform(effects);
+                    }
+                },
             }
         }
     }
@@ -172,11 +183,26 @@ impl Context {
     }
 
     fn commit_as(&mut self, claim: Claim, producer: Option<i64>, offset: i64) -> RequestId {
+        self.commit_of(claim, producer, offset, false)
+    }
+
+    fn commit_knowing_epochs(&mut self, claim: Claim, producer: Option<i64>) -> RequestId {
+        self.commit_of(claim, producer, 1, true)
+    }
+
+    fn commit_of(
+        &mut self,
+        claim: Claim,
+        producer: Option<i64>,
+        offset: i64,
+        member_epoch_known: bool,
+    ) -> RequestId {
         let request = self.request();
         let commit = Commit {
             claim,
             producer: producer.map(|id| (ProducerId(id), ProducerEpoch(0))),
             verification: None,
+            member_epoch_known,
             retention_ms: None,
             offsets: vec![OffsetToCommit {
                 partition: partition(0),

@@ -52,6 +52,7 @@ fn metadata_too_large_is_refused_alone() {
         claim: claim(&"".into(), -1),
         producer: None,
         verification: None,
+        member_epoch_known: false,
         retention_ms: None,
         offsets: vec![offset(0, &"x".repeat(4_097)), offset(1, &"é".repeat(4_096))],
     };
