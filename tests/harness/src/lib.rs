@@ -7,6 +7,7 @@
 
 pub mod broker;
 pub mod cluster;
+pub mod consumer;
 pub mod context;
 pub mod copier;
 pub mod ensemble;

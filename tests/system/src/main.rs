@@ -3,6 +3,7 @@
 
 mod bad_start;
 mod console;
+mod consumer_protocol;
 mod conversation;
 mod failover;
 mod faults;

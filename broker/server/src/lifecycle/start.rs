@@ -39,7 +39,7 @@ use crate::quota_admin::QuotaAdmin;
 use crate::registration::Registration;
 use crate::replica_environment::BrokerEnvironment;
 use crate::scram_admin::ScramAdmin;
-use crate::settings::{self, ControlledShutdownSettings};
+use crate::settings::{self, ControlledShutdownSettings, RequestSettings};
 use crate::topic_admin::{TopicAdmin, TopicDefaults};
 use crate::topic_configs::TopicConfigs;
 use crate::zookeeper_offsets::ZookeeperOffsets;
@@ -232,10 +232,7 @@ impl Parts {
         let failed = CancellationToken::new();
         let features = Arc::new(FeatureCache::default());
         let settings = settings::request_settings(&config.values);
-        let defaults = TopicDefaults {
-            partitions: settings.num_partitions,
-            replication_factor: settings.default_replication_factor,
-        };
+        let defaults = topic_defaults(&settings);
         let store = Store::new(session.clone());
         let environment = BrokerAsController {
             registration: self.registration.clone(),
@@ -320,6 +317,13 @@ async fn open_logs(
     let opened =
         tokio::task::spawn_blocking(move || LogManager::open(config, overrides, Timestamp::now())).await?;
     Ok(Arc::new(opened?))
+}
+
+fn topic_defaults(settings: &RequestSettings) -> TopicDefaults {
+    TopicDefaults {
+        partitions: settings.num_partitions,
+        replication_factor: settings.default_replication_factor,
+    }
 }
 
 /// How this broker behaves as a client of others.
