@@ -171,6 +171,11 @@ impl Broker {
         }
     }
 
+    /// Whether the broker answers Metadata and knows of itself; for those who run the process themselves.
+    pub async fn answers(&self) -> Result<bool> {
+        Ok(self.knows_itself().await.unwrap_or(false))
+    }
+
     async fn knows_itself(&self) -> Result<bool> {
         let request = MetadataRequest::default().with_topics(Some(Vec::new()));
         let metadata = Rpc::connect(&self.address()).await?.call(5, &request).await?;

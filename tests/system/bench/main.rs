@@ -2,6 +2,7 @@
 
 mod compaction;
 mod controller;
+mod groups;
 mod log;
 mod recovery;
 mod start;
@@ -13,7 +14,7 @@ use gregor_harness::java::kafka_libs;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::path::Path;
 
-const CASES: [&str; 5] = ["start", "log", "recovery", "compaction", "controller"];
+const CASES: [&str; 6] = ["start", "log", "recovery", "compaction", "controller", "groups"];
 /// Heap of an Apache Kafka that is measured: its start script's default.
 const KAFKAS_HEAP_MEBIBYTES: u32 = 1_024;
 
@@ -53,7 +54,8 @@ fn run(cases: &[&str]) -> Result<()> {
             "log" => log::run(&context),
             "recovery" => runtime.block_on(recovery::run(&context, with_kafka)),
             "compaction" => runtime.block_on(compaction::run(&context, with_kafka)),
-            _ => runtime.block_on(controller::run(&context, with_kafka)),
+            "controller" => runtime.block_on(controller::run(&context, with_kafka)),
+            _ => runtime.block_on(groups::run(&context, with_kafka)),
         }
         .with_context(|| format!("benchmark {case}"))?;
     }

@@ -61,7 +61,8 @@ impl Group {
             .iter()
             .filter_map(|(partition, value)| value.clone().map(|value| (partition.clone(), value)))
             .collect();
-        let batch = Batch { records, producer, verification, acknowledged: true };
+        let gathers = producer.is_none();
+        let batch = Batch { records, producer, verification, gathers, ..Batch::default() };
         let append = turn.append(&self.id, batch, Waiting::Commit(pending));
         match producer {
             None => self.offsets.begin(append, accepted.into_iter().map(|(partition, _)| partition)),

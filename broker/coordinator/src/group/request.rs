@@ -313,6 +313,9 @@ pub struct Batch {
     pub verification: Option<VerifiedTransaction>,
     /// Tombstones are written with acks=0, everything else with `offsets.commit.required.acks`.
     pub acknowledged: bool,
+    /// Whether the records may share a batch with others that come at the same time: each then lies where its record
+    /// does. Only for plain commits, as nothing else is asked of the shard on the strength of them.
+    pub gathers: bool,
 }
 
 /// What the shell is to do, in this order.

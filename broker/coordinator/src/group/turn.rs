@@ -116,15 +116,22 @@ impl Turn<'_> {
     }
 }
 
+impl Default for Batch {
+    /// Nothing yet: not transactional, acknowledged, and a batch of its own.
+    fn default() -> Batch {
+        Batch { records: Vec::new(), producer: None, verification: None, acknowledged: true, gathers: false }
+    }
+}
+
 impl Batch {
     /// One group record.
     pub(super) fn of_group(key: Bytes, value: Bytes) -> Batch {
-        Batch { records: vec![(key, Some(value))], producer: None, verification: None, acknowledged: true }
+        Batch { records: vec![(key, Some(value))], ..Batch::default() }
     }
 
     /// Tombstones; lost ones are written again by the next pass.
     pub(super) fn of_tombstones(keys: impl Iterator<Item = Bytes>) -> Batch {
         let records = keys.map(|key| (key, None)).collect();
-        Batch { records, producer: None, verification: None, acknowledged: false }
+        Batch { records, acknowledged: false, ..Batch::default() }
     }
 }

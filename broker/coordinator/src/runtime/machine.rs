@@ -23,6 +23,8 @@ pub struct AppendPlan {
     pub timeout_ms: Option<i32>,
     /// Goes with a transactional batch.
     pub verification: Option<VerifiedTransaction>,
+    /// Whether it may become part of one batch with others that are asked for meanwhile.
+    pub gathers: bool,
 }
 
 /// One effect, sorted by who performs it.
@@ -107,6 +109,7 @@ impl Machine for GroupShard {
                     acknowledged: batch.acknowledged,
                     timeout_ms: None,
                     verification: batch.verification,
+                    gathers: batch.gathers,
                 };
                 Step::Append(append, plan)
             }
@@ -174,6 +177,7 @@ impl Machine for TransactionShard {
                     acknowledged: true,
                     timeout_ms: Some(record.timeout_ms),
                     verification: None,
+                    gathers: false,
                 };
                 Step::Append(append, plan)
             }

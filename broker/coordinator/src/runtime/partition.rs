@@ -1,9 +1,11 @@
-//! The task of one partition: it owns the machine, keeps who waits for an answer, and runs the appends.
+//! The task of one partition: it owns the machine, keeps who waits for an answer, and runs the appends. Commits that come
+//! together are written together.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -23,7 +25,15 @@ use crate::group::request::{AppendId, RequestId};
 const QUEUE_LENGTH: usize = 1_024;
 
 type Command<M> = Box<dyn FnOnce(&mut M, Timestamp, &mut Desk<M>) -> Vec<<M as Machine>::Effect> + Send>;
-type Appending = Pin<Box<dyn Future<Output = (AppendId, Result<Offset, AppendFailure>)> + Send>>;
+type Appending = Pin<Box<dyn Future<Output = (Appends, Result<Offset, AppendFailure>)> + Send>>;
+
+/// The appends that share a batch, each with the place of its first record.
+type Appends = Vec<(AppendId, i64)>;
+
+/// How many commands are taken before what they ask to append is written.
+const COMMANDS_AT_ONCE: usize = 256;
+/// How large gathered appends become before they are written, in bytes of keys and values.
+const GATHERED_BYTES_MAX: usize = 64 * 1024;
 
 /// The partition was unloaded before it could answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -112,13 +122,60 @@ pub(super) struct PartitionTask<M: Machine> {
     around: Surroundings<M>,
     commands: mpsc::Receiver<Command<M>>,
     desk: Desk<M>,
+    /// Appends to be written as one batch as soon as no more commands are at hand.
+    gathered: Gathered,
     appending: FuturesUnordered<Appending>,
+}
+
+/// Appends that will share a batch.
+#[derive(Default)]
+struct Gathered {
+    appends: Appends,
+    records: Vec<(Bytes, Option<Bytes>)>,
+    bytes: usize,
+}
+
+impl Gathered {
+    fn push(&mut self, append: AppendId, records: Vec<(Bytes, Option<Bytes>)>) {
+        self.appends.push((append, i64::try_from(self.records.len()).unwrap_or(i64::MAX)));
+        self.bytes += size_of(&records);
+        self.records.extend(records);
+    }
+
+    /// Whether these may come in: a batch that is too large for the topic must have only itself to blame.
+    fn has_room(&self, records: &[(Bytes, Option<Bytes>)]) -> bool {
+        self.appends.is_empty() || self.bytes + size_of(records) <= GATHERED_BYTES_MAX
+    }
+
+    /// Empties it, unless there is nothing.
+    fn take(&mut self) -> Option<(Appends, AppendPlan)> {
+        if self.appends.is_empty() {
+            return None;
+        }
+        let Gathered { appends, records, .. } = std::mem::take(self);
+        let plan = AppendPlan {
+            records,
+            producer: None,
+            acknowledged: true,
+            timeout_ms: None,
+            verification: None,
+            gathers: true,
+        };
+        Some((appends, plan))
+    }
 }
 
 impl<M: Machine> PartitionTask<M> {
     pub(super) fn new(machine: M, around: Surroundings<M>, commands: Commands<M>) -> PartitionTask<M> {
         let desk = Desk { last: 0, waiting: HashMap::new() };
-        PartitionTask { machine, around, commands: commands.0, desk, appending: FuturesUnordered::new() }
+        PartitionTask {
+            machine,
+            around,
+            commands: commands.0,
+            desk,
+            gathered: Gathered::default(),
+            appending: FuturesUnordered::new(),
+        }
     }
 
     /// Works until it is stopped; then everyone who waits is sent to the new coordinator.
@@ -129,9 +186,7 @@ impl<M: Machine> PartitionTask<M> {
             let effects = tokio::select! {
                 biased;
                 () = self.around.stop.cancelled() => break,
-                Some((append, outcome)) = self.appending.next() => {
-                    self.machine.appended(append, outcome, Timestamp::now())
-                }
+                Some((appends, outcome)) = self.appending.next() => self.appended(appends, outcome),
                 command = self.commands.recv() => match command {
                     Some(command) => command(&mut self.machine, Timestamp::now(), &mut self.desk),
                     None => break,
@@ -139,6 +194,12 @@ impl<M: Machine> PartitionTask<M> {
                 () = sleep_until(timer), if timer.is_some() => self.machine.fire_timers(Timestamp::now()),
             };
             self.perform(effects).await;
+            for _ in 1..COMMANDS_AT_ONCE {
+                let Ok(command) = self.commands.try_recv() else { break };
+                let effects = command(&mut self.machine, Timestamp::now(), &mut self.desk);
+                self.perform(effects).await;
+            }
+            self.write_gathered().await;
         }
         for effect in self.machine.unload(Timestamp::now()) {
             if let Step::Reply(request, reply) = M::step(effect)
@@ -151,7 +212,7 @@ impl<M: Machine> PartitionTask<M> {
     }
 
     async fn perform(&mut self, effects: Vec<M::Effect>) {
-        let mut effects: std::collections::VecDeque<_> = effects.into();
+        let mut effects = VecDeque::from(effects);
         while let Some(effect) = effects.pop_front() {
             match M::step(effect) {
                 Step::Reply(request, reply) => {
@@ -160,15 +221,16 @@ impl<M: Machine> PartitionTask<M> {
                         let _ = waiting.send(reply);
                     }
                 }
-                Step::Append(append, plan) => {
-                    let mut appending = self.append(append, plan);
-                    // The first poll does the local append, so that batches keep the order of their effects.
-                    match futures::poll!(&mut appending) {
-                        std::task::Poll::Ready((append, outcome)) => {
-                            effects.extend(self.machine.appended(append, outcome, Timestamp::now()));
-                        }
-                        std::task::Poll::Pending => self.appending.push(appending),
+                Step::Append(append, plan) if plan.gathers => {
+                    if !self.gathered.has_room(&plan.records) {
+                        effects.extend(self.take_gathered().await);
                     }
+                    self.gathered.push(append, plan.records);
+                }
+                Step::Append(append, plan) => {
+                    // Records keep the order in which they were asked for.
+                    effects.extend(self.take_gathered().await);
+                    effects.extend(self.write(vec![(append, 0)], plan).await);
                 }
                 Step::Errand(errand) => {
                     (self.around.errands)(self.around.partition, self.around.epoch, errand)
@@ -177,7 +239,47 @@ impl<M: Machine> PartitionTask<M> {
         }
     }
 
-    fn append(&self, append: AppendId, plan: AppendPlan) -> Appending {
+    /// Writes what was gathered, and what follows from that.
+    async fn write_gathered(&mut self) {
+        loop {
+            let effects = self.take_gathered().await;
+            if effects.is_empty() {
+                return;
+            }
+            self.perform(effects).await;
+        }
+    }
+
+    async fn take_gathered(&mut self) -> Vec<M::Effect> {
+        match self.gathered.take() {
+            Some((appends, plan)) => self.write(appends, plan).await,
+            None => Vec::new(),
+        }
+    }
+
+    /// Begins to write a batch, and gives what follows from it if it is done at once.
+    async fn write(&mut self, appends: Appends, plan: AppendPlan) -> Vec<M::Effect> {
+        let mut appending = self.append(appends, plan);
+        // The first poll does the local append, so that batches keep the order of their effects.
+        match futures::poll!(&mut appending) {
+            Poll::Ready((appends, outcome)) => self.appended(appends, outcome),
+            Poll::Pending => {
+                self.appending.push(appending);
+                Vec::new()
+            }
+        }
+    }
+
+    fn appended(&mut self, appends: Appends, outcome: Result<Offset, AppendFailure>) -> Vec<M::Effect> {
+        let now = Timestamp::now();
+        let mut effects = Vec::with_capacity(appends.len());
+        for (append, index) in appends {
+            effects.extend(self.machine.appended(append, outcome.map(|base| base + index), now));
+        }
+        effects
+    }
+
+    fn append(&self, appends: Appends, plan: AppendPlan) -> Appending {
         let log = Arc::clone(&self.around.log);
         let partition = self.around.partition;
         let batch = build(&plan, self.around.compression, Timestamp::now());
@@ -197,9 +299,13 @@ impl<M: Machine> PartitionTask<M> {
                     Err(AppendFailure::MessageTooLarge)
                 }
             };
-            (append, outcome)
+            (appends, outcome)
         })
     }
+}
+
+fn size_of(records: &[(Bytes, Option<Bytes>)]) -> usize {
+    records.iter().map(|(key, value)| key.len() + value.as_ref().map_or(0, Bytes::len)).sum()
 }
 
 fn build(plan: &AppendPlan, compression: Compression, now: Timestamp) -> Result<Bytes, BuildError> {

@@ -22,7 +22,7 @@ use gregor_coordinator::runtime::{GroupCoordinator, TransactionCoordinator};
 use gregor_coordinator::transaction::TransactionConfig;
 use gregor_model::{BrokerId, ListenerName, TopicPartition};
 use gregor_records::{Codec, Compression};
-use gregor_replication::{ReplicaManager, RoleChanges};
+use gregor_replication::{ReplicaManager, RequiredAcks, RoleChanges};
 use gregor_wire::client::Connect;
 use gregor_zookeeper::ZooKeeperError;
 use gregor_zookeeper::store::Store;
@@ -41,7 +41,7 @@ pub use verification::{TransactionalWriter, Verification};
 use marker_route::ReplicaMarkerRoute;
 use peers::Peers;
 use producer_id_source::ControllerProducerIds;
-use topic_log::ReplicatedTopic;
+use topic_log::{ReplicatedTopic, TopicSettings};
 
 /// How many partitions each internal topic has: read once at start, as every broker must agree until it restarts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,9 +104,14 @@ impl Coordinators {
     pub fn new(values: &Values, parts: CoordinatorParts, counts: PartitionCounts) -> Coordinators {
         let commit_timeout_ms = values.i32("offsets.commit.timeout.ms");
         let request_timeout_ms = values.i32("request.timeout.ms");
-        let topic = |topic: InternalTopic, timeout_ms| {
-            Arc::new(ReplicatedTopic::new(topic, Arc::clone(&parts.replicas), timeout_ms))
+        let topic = |topic: InternalTopic, timeout_ms, acks, load_buffer: &str| {
+            let load_bytes = usize::try_from(values.i32(load_buffer)).unwrap_or(usize::MAX);
+            let settings = TopicSettings { timeout_ms, acks, load_bytes };
+            Arc::new(ReplicatedTopic::new(topic, Arc::clone(&parts.replicas), settings))
         };
+        // What Kafka would refuse every commit for cannot be meant.
+        let commit_acks =
+            RequiredAcks::from_wire(values.i16("offsets.commit.required.acks")).unwrap_or(RequiredAcks::All);
         let peers = Arc::new(Peers::new(
             parts.id,
             parts.listener.clone(),
@@ -114,14 +119,19 @@ impl Coordinators {
             Arc::clone(&parts.connect),
         ));
         let groups = GroupCoordinator::new(
-            topic(InternalTopic::ConsumerOffsets, commit_timeout_ms),
+            topic(InternalTopic::ConsumerOffsets, commit_timeout_ms, commit_acks, "offsets.load.buffer.size"),
             group_config(values),
             offsets_compression(values),
             counts.groups,
         );
         let source = ControllerProducerIds::new(parts.id, parts.controller, parts.registration);
         let transactions = TransactionCoordinator::new(
-            topic(InternalTopic::TransactionState, request_timeout_ms),
+            topic(
+                InternalTopic::TransactionState,
+                request_timeout_ms,
+                RequiredAcks::All,
+                "transaction.state.log.load.buffer.size",
+            ),
             transaction_config(values),
             counts.transactions,
             Arc::new(source),

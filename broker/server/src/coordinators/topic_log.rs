@@ -16,23 +16,31 @@ use super::InternalTopic;
 use super::error_code::append_failure;
 use crate::error_code::KafkaError;
 
-/// How much is read at a time while loading, in bytes (`offsets.load.buffer.size`).
-const LOAD_BYTES: usize = 5 * 1024 * 1024;
+/// How a coordinator reads and writes its topic.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TopicSettings {
+    /// How long an append waits for its replicas unless it says otherwise, in ms.
+    pub(super) timeout_ms: i32,
+    /// What acknowledged appends wait for.
+    pub(super) acks: RequiredAcks,
+    /// How much is read at a time while loading, in bytes.
+    pub(super) load_bytes: usize,
+}
 
 /// One internal topic.
 pub(super) struct ReplicatedTopic {
     topic: InternalTopic,
     replicas: Arc<ReplicaManager>,
-    timeout_ms: i32,
+    settings: TopicSettings,
 }
 
 impl ReplicatedTopic {
     pub(super) fn new(
         topic: InternalTopic,
         replicas: Arc<ReplicaManager>,
-        timeout_ms: i32,
+        settings: TopicSettings,
     ) -> ReplicatedTopic {
-        ReplicatedTopic { topic, replicas, timeout_ms }
+        ReplicatedTopic { topic, replicas, settings }
     }
 
     fn partition(&self, partition: i32) -> TopicPartition {
@@ -49,8 +57,8 @@ impl ReplicatedTopic {
 impl TopicLog for ReplicatedTopic {
     async fn append(&self, partition: i32, append: TopicAppend) -> Result<Offset, AppendFailure> {
         let params = ProduceParams {
-            acks: if append.acknowledged { RequiredAcks::All } else { RequiredAcks::None },
-            timeout_ms: append.timeout_ms.unwrap_or(self.timeout_ms),
+            acks: if append.acknowledged { self.settings.acks } else { RequiredAcks::None },
+            timeout_ms: append.timeout_ms.unwrap_or(self.settings.timeout_ms),
             origin: AppendOrigin::Coordinator,
             internal_topics_allowed: true,
         };
@@ -75,7 +83,7 @@ impl TopicLog for ReplicatedTopic {
     fn read(&self, partition: i32, from: Offset) -> Result<Bytes, LoadError> {
         let data = self
             .log(partition)?
-            .read(from, LOAD_BYTES, FetchIsolation::LogEnd, true)
+            .read(from, self.settings.load_bytes, FetchIsolation::LogEnd, true)
             .map_err(|error| LoadError::Unavailable(error.to_string()))?;
         Ok(data.records.map(|records| records.read_to_bytes()).transpose()?.unwrap_or_default())
     }

@@ -12,6 +12,9 @@ use crate::schema::group::encode_group_key;
 /// How long a member that waits for its first round is kept, in ms (`NewMemberJoinTimeoutMs`).
 const NEW_MEMBER_TIMEOUT_MS: i32 = 300_000;
 
+/// How many ids may be given out and not used: without a bound, who asks and never joins would take all memory.
+const PENDING_MEMBERS_MAX: usize = 10_000;
+
 impl ClassicGroup {
     /// Handles a JoinGroup that has passed the gate.
     pub(in crate::group) fn join(&mut self, turn: &mut Turn<'_>, request: RequestId, join: &Join) {
@@ -57,6 +60,9 @@ impl ClassicGroup {
         match join.instance.as_ref().map(|instance| self.static_members.get(instance).cloned()) {
             Some(Some(old)) => self.replace_static(turn, request, join, &old, id),
             Some(None) => self.add_member(turn, request, join, id),
+            None if join.member_id_required && self.pending_members.len() >= PENDING_MEMBERS_MAX => {
+                turn.reply(request, Reply::Join(Joined::refused("", GroupError::GroupMaxSizeReached)));
+            }
             None if join.member_id_required => {
                 self.pending_members.insert(id.clone());
                 turn.start_timer(&self.id, TimerKind::Pending(id.clone()), join.session_timeout_ms);

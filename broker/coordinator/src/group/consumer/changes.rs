@@ -136,7 +136,7 @@ fn append(
     records: Vec<(Bytes, Option<Bytes>)>,
     write: ConsumerWrite,
 ) -> AppendId {
-    let batch = Batch { records, producer: None, verification: None, acknowledged: true };
+    let batch = Batch { records, ..Batch::default() };
     turn.append(group, batch, Waiting::Consumer(Box::new(write)))
 }
 

@@ -15,6 +15,9 @@ fn member(state: MemberState, epoch: i32, assigned: &[i32], revoking: &[i32]) ->
     CurrentAssignment { epoch, previous_epoch: epoch - 1, state, assigned, revoking }
 }
 
+/// State, epoch, what is assigned, what is to be given up.
+type Step<'a> = (MemberState, i32, &'a [i32], &'a [i32]);
+
 /// From a member, by the target of epoch 11, what it says that it owns, and which partitions others own.
 #[track_caller]
 fn check(
@@ -22,7 +25,7 @@ fn check(
     target: &[i32],
     owned: Option<&[i32]>,
     taken: &[i32],
-    expected: Result<(MemberState, i32, &[i32], &[i32]), GroupError>,
+    expected: Result<Step<'_>, GroupError>,
 ) {
     let partitions = set(target);
     let target = Target { epoch: 11, partitions: &partitions };

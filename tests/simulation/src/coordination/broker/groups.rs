@@ -148,6 +148,7 @@ impl Broker {
             }
             Reply::Sync(synced) => Answer::Synced(synced),
             Reply::Commit(results) => Answer::Committed(Ok(results)),
+            Reply::Consumer(_) => unreachable!("nobody here speaks the consumer protocol"),
         }
     }
 

@@ -288,6 +288,7 @@ impl Member {
             claim: self.claim(),
             producer: None,
             verification: None,
+            member_epoch_known: false,
             retention_ms: None,
             offsets: offsets.iter().map(|(input, offset)| to_commit(*input, *offset)).collect(),
         }

@@ -295,6 +295,7 @@ impl Producer {
             claim: plan.claim,
             producer: Some(identity),
             verification: None,
+            member_epoch_known: false,
             retention_ms: None,
             offsets: vec![OffsetToCommit {
                 partition: plan.input,
