@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gregor_model::EndPoint;
 use gregor_wire::FrameBuffer;
@@ -17,6 +17,7 @@ use crate::connection::{Connection, End};
 use crate::context::ConnectionContext;
 use crate::dispatch::Dispatch;
 use crate::idle::IdleTimer;
+use crate::listener_stats::{CountedConnection, ListenerStats};
 use crate::quotas::{ConnectionQuotas, Slot};
 use crate::writer::Outgoing;
 
@@ -29,6 +30,7 @@ pub(crate) struct Acceptor {
     pub(crate) config: Arc<NetworkConfig>,
     pub(crate) dispatch: Arc<dyn Dispatch>,
     pub(crate) quotas: Arc<ConnectionQuotas>,
+    pub(crate) stats: Arc<ListenerStats>,
     pub(crate) tasks: TaskTracker,
     /// Cancelled when no further connection or request is to be taken.
     pub(crate) stop: CancellationToken,
@@ -68,12 +70,14 @@ impl Acceptor {
         let listener = &self.endpoint.listener;
         let Some(slot) = self.quotas.slot(listener, peer.ip().to_canonical()).await else {
             info!(%listener, %peer, "too many connections from this address");
+            self.stats.refused.increment();
             return Ok(());
         };
         configure(&stream, &self.config)?;
         let context =
             ConnectionContext::new(listener.clone(), self.endpoint.protocol, local, peer, slot.index);
-        self.tasks.spawn(serve(self.connection(stream, context, slot), self.abort.clone()));
+        let counted = CountedConnection::new(&self.stats);
+        self.tasks.spawn(serve(self.connection(stream, context, slot), counted, self.abort.clone()));
         Ok(())
     }
 
@@ -87,11 +91,13 @@ impl Acceptor {
             idle: IdleTimer::new(self.config.idle_max),
             stop: self.stop.clone(),
             outgoing: Outgoing::default(),
+            unsent: Vec::new(),
+            read_at: Instant::now(),
         }
     }
 }
 
-async fn serve(connection: Connection, abort: CancellationToken) {
+async fn serve(connection: Connection, _counted: CountedConnection, abort: CancellationToken) {
     let (context, end) = tokio::select! {
         () = abort.cancelled() => return,
         ended = connection.serve() => ended,

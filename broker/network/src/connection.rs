@@ -6,10 +6,10 @@
 
 use std::future::Future;
 use std::io;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use gregor_wire::{
@@ -22,6 +22,7 @@ use crate::context::ConnectionContext;
 use crate::dispatch::{Answer, Dispatch};
 use crate::idle::IdleTimer;
 use crate::quotas::Slot;
+use crate::timing::{Handled, Unsent, timed};
 use crate::writer::Outgoing;
 
 /// Answers are held back for more answers up to this many bytes.
@@ -37,6 +38,10 @@ pub(crate) struct Connection {
     /// Cancelled when no further request is to be taken.
     pub(crate) stop: CancellationToken,
     pub(crate) outgoing: Outgoing,
+    /// The requests whose answers `outgoing` holds.
+    pub(crate) unsent: Vec<Unsent>,
+    /// When the socket last gave something.
+    pub(crate) read_at: Instant,
 }
 
 /// Why a connection ended.
@@ -89,34 +94,82 @@ impl Connection {
             }
             decoded => decoded?,
         };
-        let (key, version, correlation_id) =
-            (request.header.api_key, request.header.api_version, request.header.correlation_id);
-        match self.handle(request).await? {
+        let correlation_id = request.header.correlation_id;
+        let (answer, mut unsent) = self.handle(request).await?;
+        let Handled { key, version, .. } = unsent.handled;
+        match answer {
             Answer::Reply(reply) => {
                 let rope = encode_response(key, version, correlation_id, &reply.response, &reply.regions)?;
                 self.outgoing.push(rope)?;
+                (unsent.handled.tag, unsent.handled.throttle) = (reply.tag, reply.mute_for);
+                self.unsent.push(unsent);
                 self.mute(reply.mute_for).await
             }
-            Answer::NoReply { mute_for } => self.mute(mute_for).await,
-            Answer::Close => Err(End::Refused),
+            Answer::NoReply { mute_for } => {
+                unsent.handled.throttle = mute_for;
+                self.report(unsent.sent(unsent.answered, unsent.answered));
+                self.mute(mute_for).await
+            }
+            Answer::Close => {
+                self.report(unsent.sent(unsent.answered, unsent.answered));
+                Err(End::Refused)
+            }
+        }
+    }
+
+    fn report(&self, handled: Handled) {
+        self.dispatch.handled(&self.context, &handled);
+    }
+
+    /// Everything that waited was written between these times.
+    fn report_sent(&mut self, begun: Instant, ended: Instant) {
+        for unsent in self.unsent.drain(..) {
+            self.dispatch.handled(&self.context, &unsent.sent(begun, ended));
         }
     }
 
     /// Has a request handled, to its end whatever becomes of the client. If that takes waiting, answers held back are
     /// written meanwhile.
-    async fn handle(&mut self, request: Request) -> Result<Answer, End> {
+    async fn handle(&mut self, request: Request) -> Result<(Answer, Unsent), End> {
         let dispatch = self.dispatch.clone();
-        let mut handling = pin!(dispatch.dispatch(&self.context, request));
-        let at_once = std::future::poll_fn(|task| Poll::Ready(handling.as_mut().poll(task))).await;
-        match at_once {
-            Poll::Ready(answer) => Ok(answer),
-            Poll::Pending => {
-                let flush = flush(&mut self.outgoing, &self.stream, &mut self.idle, &self.slot);
-                let (flushed, answer) = tokio::join!(flush, handling);
-                flushed?;
-                Ok(answer)
+        let (key, version, bytes) = (request.header.api_key, request.header.api_version, request.size);
+        let (received, begun) = (self.read_at, Instant::now());
+        let mut local = Duration::ZERO;
+        let (answer, written) = {
+            let handling = pin!(dispatch.dispatch(&self.context, request));
+            let mut handling = timed(handling, &mut local);
+            let at_once = std::future::poll_fn(|task| Poll::Ready(Pin::new(&mut handling).poll(task))).await;
+            match at_once {
+                Poll::Ready(answer) => (answer, None),
+                Poll::Pending => {
+                    let flush = async {
+                        let begun = Instant::now();
+                        flush(&mut self.outgoing, &self.stream, &mut self.idle, &self.slot).await?;
+                        Ok::<_, End>((begun, Instant::now()))
+                    };
+                    let (written, answer) = tokio::join!(flush, &mut handling);
+                    (answer, Some(written?))
+                }
             }
+        };
+        let answered = Instant::now();
+        if let Some((begun, ended)) = written {
+            self.report_sent(begun, ended);
         }
+        let handled = Handled {
+            key,
+            version,
+            bytes,
+            tag: 0,
+            request_queue: begun.saturating_duration_since(received),
+            local,
+            remote: (answered - begun).saturating_sub(local),
+            throttle: Duration::ZERO,
+            response_queue: Duration::ZERO,
+            response_send: Duration::ZERO,
+            total: Duration::ZERO,
+        };
+        Ok((answer, Unsent { handled, received, answered }))
     }
 
     /// The next whole frame. Writes what is held back before it waits for the client.
@@ -156,12 +209,19 @@ impl Connection {
             return Err(End::Client);
         }
         self.frames.read(count);
+        self.read_at = Instant::now();
         self.touch();
         Ok(())
     }
 
     async fn flush(&mut self) -> Result<(), End> {
-        flush(&mut self.outgoing, &self.stream, &mut self.idle, &self.slot).await
+        if self.unsent.is_empty() {
+            return flush(&mut self.outgoing, &self.stream, &mut self.idle, &self.slot).await;
+        }
+        let begun = Instant::now();
+        flush(&mut self.outgoing, &self.stream, &mut self.idle, &self.slot).await?;
+        self.report_sent(begun, Instant::now());
+        Ok(())
     }
 
     /// Takes no request for a while, for quotas; the answer goes out before.

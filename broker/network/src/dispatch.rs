@@ -7,6 +7,7 @@ use gregor_wire::kafka_protocol::messages::ResponseKind;
 use gregor_wire::{FileRegions, Request};
 
 use crate::context::ConnectionContext;
+use crate::timing::Handled;
 
 /// Handles requests. Called for one request at a time per connection, and always awaited to its end: a client that goes
 /// away does not cancel what it asked for.
@@ -14,6 +15,9 @@ use crate::context::ConnectionContext;
 pub trait Dispatch: Send + Sync + 'static {
     /// Handles one request.
     async fn dispatch(&self, connection: &ConnectionContext, request: Request) -> Answer;
+
+    /// A request is over, and its answer written if there was one. Must not take long.
+    fn handled(&self, _connection: &ConnectionContext, _request: &Handled) {}
 }
 
 /// What becomes of a request.
@@ -39,6 +43,8 @@ pub struct Reply {
     pub regions: FileRegions,
     /// How long to take no further request after sending, for quotas.
     pub mute_for: Duration,
+    /// Told back to [`Dispatch::handled`].
+    pub tag: u16,
 }
 
 impl Answer {
@@ -49,7 +55,12 @@ impl Answer {
 
     /// An answer whose records are in files.
     pub fn reply_with_files(response: impl Into<ResponseKind>, regions: FileRegions) -> Answer {
-        Answer::Reply(Box::new(Reply { response: response.into(), regions, mute_for: Duration::ZERO }))
+        Answer::Reply(Box::new(Reply {
+            response: response.into(),
+            regions,
+            mute_for: Duration::ZERO,
+            tag: 0,
+        }))
     }
 
     /// No answer, and no pause.

@@ -11,12 +11,16 @@ mod connection;
 mod context;
 mod dispatch;
 mod idle;
+mod listener_stats;
 mod quotas;
 mod server;
+mod timing;
 mod writer;
 
 pub use bind::BindError;
 pub use config::{ConnectionLimits, ListenerConfig, NetworkConfig, NetworkConfigError};
 pub use context::{ClientSoftware, ConnectionContext, Principal};
 pub use dispatch::{Answer, Dispatch, Reply};
+pub use listener_stats::ListenerStats;
 pub use server::{BoundServer, Server};
+pub use timing::Handled;

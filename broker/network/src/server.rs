@@ -13,6 +13,7 @@ use crate::acceptor::Acceptor;
 use crate::bind::{self, BindError};
 use crate::config::{ConnectionLimits, NetworkConfig};
 use crate::dispatch::Dispatch;
+use crate::listener_stats::ListenerStats;
 use crate::quotas::ConnectionQuotas;
 
 /// Listeners whose addresses are taken: a port in use is known before anything else is done. Connections are refused
@@ -47,12 +48,16 @@ impl BoundServer {
         let config = Arc::new(self.config);
         let (acceptors, tasks) = (TaskTracker::new(), TaskTracker::new());
         let (stop, abort) = (CancellationToken::new(), CancellationToken::new());
+        let mut stats = Vec::with_capacity(self.sockets.len());
         for (endpoint, socket) in self.sockets {
             let failed = |source| BindError { endpoint: endpoint.listener.to_string(), source };
             let socket = bind::listen(socket, config.backlog).and_then(tokio::net::TcpListener::from_std);
             let socket = socket.map_err(failed)?;
+            let counted = ListenerStats::new(endpoint.listener.clone());
+            stats.push(counted.clone());
             let acceptor = Acceptor {
                 endpoint,
+                stats: counted,
                 config: config.clone(),
                 dispatch: dispatch.clone(),
                 quotas: quotas.clone(),
@@ -63,7 +68,7 @@ impl BoundServer {
             acceptors.spawn(acceptor.run(socket));
         }
         acceptors.close();
-        Ok(Server { quotas, acceptors, tasks, stop, abort })
+        Ok(Server { quotas, stats, acceptors, tasks, stop, abort })
     }
 }
 
@@ -71,6 +76,7 @@ impl BoundServer {
 #[derive(Debug)]
 pub struct Server {
     quotas: Arc<ConnectionQuotas>,
+    stats: Vec<Arc<ListenerStats>>,
     acceptors: TaskTracker,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -93,6 +99,11 @@ impl Server {
     /// Changes the connection limits; connections above them stay.
     pub fn set_limits(&self, limits: ConnectionLimits) {
         self.quotas.set_limits(limits);
+    }
+
+    /// What is counted of each listener's connections.
+    pub fn listener_stats(&self) -> &[Arc<ListenerStats>] {
+        &self.stats
     }
 
     /// How many connections a listener has.

@@ -1,0 +1,87 @@
+//! How long the parts of a request took, measured where its connection sees them.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use kafka_protocol::messages::ApiKey;
+
+/// A request that is over, as whoever handled it is told (`RequestChannel.Request.updateRequestMetrics`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Handled {
+    /// Its API.
+    pub key: ApiKey,
+    /// Its version.
+    pub version: i16,
+    /// Its size without the length, in bytes.
+    pub bytes: usize,
+    /// What the answer was tagged with; 0 when there was none.
+    pub tag: u16,
+    /// From the end of its frame until it was handled.
+    pub request_queue: Duration,
+    /// The time the handler worked on it.
+    pub local: Duration,
+    /// The time the handler waited for something else.
+    pub remote: Duration,
+    /// How long the connection is held back for a quota.
+    pub throttle: Duration,
+    /// From the answer until it was written.
+    pub response_queue: Duration,
+    /// The writing.
+    pub response_send: Duration,
+    /// All of it.
+    pub total: Duration,
+}
+
+/// A request whose answer waits to be written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Unsent {
+    pub(crate) handled: Handled,
+    pub(crate) received: Instant,
+    pub(crate) answered: Instant,
+}
+
+impl Unsent {
+    /// Written, in a flush that took from `begun` to `ended`.
+    pub(crate) fn sent(mut self, begun: Instant, ended: Instant) -> Handled {
+        self.handled.response_queue = begun.saturating_duration_since(self.answered);
+        self.handled.response_send = ended.saturating_duration_since(begun.max(self.answered));
+        self.handled.total = ended.saturating_duration_since(self.received);
+        self.handled
+    }
+}
+
+/// Polls a future and adds up how long the polls take; the rest of its life is waiting.
+pub(crate) fn timed<'a, F: Future>(
+    mut future: Pin<&'a mut F>,
+    busy: &'a mut Duration,
+) -> impl Future<Output = F::Output> + Unpin + 'a {
+    std::future::poll_fn(move |task| {
+        let begun = Instant::now();
+        let polled: Poll<F::Output> = future.as_mut().poll(task);
+        *busy += begun.elapsed();
+        polled
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn waiting_is_not_working() {
+        let mut busy = Duration::ZERO;
+        let future = pin!(async {
+            std::thread::sleep(Duration::from_millis(5));
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        });
+        let begun = Instant::now();
+        timed(future, &mut busy).await;
+        let total = begun.elapsed();
+        assert!(busy >= Duration::from_millis(5), "{busy:?}");
+        assert!(total - busy >= Duration::from_millis(40), "{busy:?} of {total:?}");
+    }
+}
