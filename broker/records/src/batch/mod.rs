@@ -15,7 +15,9 @@ pub(crate) use header::{
 };
 pub use header::{BatchHeader, HEADER_LENGTH, HEADER_LENGTH_TO_MAGIC, LOG_OVERHEAD, Magic};
 pub(crate) use patch::set_max_timestamp_in_parts;
-pub use patch::{set_base_offset, set_last_offset, set_max_timestamp, set_partition_leader_epoch};
+pub use patch::{
+    set_base_offset, set_last_offset, set_max_timestamp, set_partition_leader_epoch, set_producer,
+};
 
 use crate::crc::{crc32, crc32c};
 use crate::record::{Limits, Records, RecordsError};

@@ -6,11 +6,12 @@
 use gregor_model::{LeaderEpoch, Offset, Timestamp};
 
 use super::header::{
-    ATTRIBUTES_AT, CRC_AT, HEADER_LENGTH, LAST_OFFSET_DELTA_AT, LEADER_EPOCH_AT, MAX_TIMESTAMP_AT, field,
-    timestamp_to_wire,
+    ATTRIBUTES_AT, BASE_SEQUENCE_AT, CRC_AT, HEADER_LENGTH, LAST_OFFSET_DELTA_AT, LEADER_EPOCH_AT,
+    MAX_TIMESTAMP_AT, PRODUCER_EPOCH_AT, PRODUCER_ID_AT, field, timestamp_to_wire,
 };
 use crate::attributes::{Attributes, TimestampType};
-use crate::crc::crc32c_of_two;
+use crate::builder::Producer;
+use crate::crc::{crc32c, crc32c_of_two};
 
 /// Sets the offset of the first record.
 pub fn set_base_offset(batch: &mut [u8], offset: Offset) {
@@ -54,6 +55,17 @@ pub(crate) fn set_max_timestamp_in_parts(
     put(header, MAX_TIMESTAMP_AT, &timestamp);
     let crc = crc32c_of_two(&header[ATTRIBUTES_AT..], payload);
     put(header, CRC_AT, &crc.to_be_bytes());
+}
+
+/// Stamps another producer, and the checksum over it. A producer without a sequence keeps the one that is there.
+pub fn set_producer(batch: &mut [u8], producer: Producer) {
+    put(batch, PRODUCER_ID_AT, &producer.id.0.to_be_bytes());
+    put(batch, PRODUCER_EPOCH_AT, &producer.epoch.0.to_be_bytes());
+    if let Some(sequence) = producer.base_sequence {
+        put(batch, BASE_SEQUENCE_AT, &sequence.0.to_be_bytes());
+    }
+    let crc = crc32c(batch.get(ATTRIBUTES_AT..).unwrap_or_default());
+    put(batch, CRC_AT, &crc.to_be_bytes());
 }
 
 fn put(batch: &mut [u8], at: usize, value: &[u8]) {

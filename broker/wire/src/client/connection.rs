@@ -103,7 +103,8 @@ struct Outgoing {
     frame: Bytes,
     /// The rest of the frame, which other receivers get, too.
     shared: Bytes,
-    pending: Pending,
+    /// None when no answer will come.
+    pending: Option<Pending>,
 }
 
 #[derive(Debug)]
@@ -166,6 +167,16 @@ impl Connection {
         self.exchange::<R, _>(version, timeout, Bytes::new(), |frame| request.encode(frame, version)).await
     }
 
+    /// Hands over a request that the other side does not answer (produce with acks=0), once those before it are on their
+    /// way. Whether it arrived is not known.
+    pub async fn send_unanswered<R: Request>(&self, request: R, version: i16) -> Result<(), ClientError> {
+        let correlation_id = self.shared.next_correlation_id.fetch_add(1, Ordering::Relaxed) & i32::MAX;
+        let frame =
+            self.encode::<R, _>(version, correlation_id, 0, |frame| request.encode(frame, version))?;
+        let outgoing = Outgoing { frame, shared: Bytes::new(), pending: None };
+        self.shared.outgoing.send(outgoing).await.map_err(|_| self.shared.state.disconnected())
+    }
+
     /// As [`Connection::send`], with a body that was encoded before: `head`, and behind it what many receivers get, which
     /// is not copied.
     pub async fn send_encoded<R: Request>(
@@ -192,7 +203,7 @@ impl Connection {
         let frame = self.encode::<R, _>(version, correlation_id, shared.len(), put_body)?;
         let state = &self.shared.state;
         let (answer, answered) = oneshot::channel();
-        let outgoing = Outgoing { frame, shared, pending: Pending { correlation_id, answer } };
+        let outgoing = Outgoing { frame, shared, pending: Some(Pending { correlation_id, answer }) };
         let exchange = async {
             // The semaphore is never closed, and its permit is given back with the answer.
             let _permit = self.shared.in_flight.acquire().await;
@@ -326,7 +337,7 @@ async fn write_requests(
             let mut pending = state.pending.lock();
             for outgoing in batch.drain(..) {
                 parts.extend([outgoing.frame, outgoing.shared]);
-                pending.push_back(outgoing.pending);
+                pending.extend(outgoing.pending);
             }
         }
         let written = tokio::select! {
