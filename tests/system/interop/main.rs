@@ -7,6 +7,13 @@ mod consumer_protocol;
 mod conversation;
 mod coordinator_tools;
 mod coordinators;
+#[path = "../src/damages.rs"]
+#[allow(dead_code, reason = "the suites share it, and each needs a part")]
+mod damages;
+#[path = "../src/data_dir.rs"]
+#[allow(dead_code, reason = "the suites share it, and each needs a part")]
+mod data_dir;
+mod dump_log;
 mod kafka_tools;
 mod log_directories;
 mod mixed_cluster;

@@ -5,6 +5,11 @@ mod bad_start;
 mod console;
 mod consumer_protocol;
 mod conversation;
+#[allow(dead_code, reason = "the suites share it, and each needs a part")]
+mod damages;
+#[allow(dead_code, reason = "the suites share it, and each needs a part")]
+mod data_dir;
+mod doctor;
 mod failover;
 mod faults;
 mod fencing;

@@ -52,6 +52,21 @@ fn sort_by_hash<T>(entries: &mut [T], initial_capacity: usize, hash: impl Fn(&T)
     });
 }
 
+/// Sorts partitions as Scala's mutable `HashSet` gives them back, which kafka-dump-log prints.
+pub fn sort_as_scala_set(partitions: &mut [(&str, i32)]) {
+    let mut capacity = 16;
+    while partitions.len() >= capacity / 4 * 3 {
+        capacity *= 2;
+    }
+    partitions.sort_by_key(|(topic, partition)| {
+        // `TopicPartition.hashCode`.
+        let hash = 31_i32.wrapping_add(*partition).wrapping_mul(31).wrapping_add(hash_code(topic)) as u32;
+        let improved = hash ^ (hash >> 16);
+        // Within a bucket they stand by their hash, which is signed.
+        (improved as usize & (capacity - 1), improved as i32)
+    });
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,24 +7,36 @@ mod command_line;
 mod completion;
 mod configs;
 mod console;
+mod console_consumer;
+mod console_producer;
 mod consumer_groups;
+mod consumer_perf_test;
 mod delete_records;
 mod dev;
+mod doctor;
+mod dump_log;
 mod get_offsets;
+mod internal_topic;
+mod interrupt;
 mod java_map;
 mod json;
+mod key_values;
 mod leader_election;
 mod log_dirs;
+mod perf;
+mod producer_perf_test;
 mod reassign_partitions;
 mod report;
 mod table;
 mod tool;
 mod topics;
 mod transactions;
+mod verifiable;
 
 use std::process::ExitCode;
 
 use tool::{Tool, overview, tools};
+use verifiable::{consumer as verifiable_consumer, producer as verifiable_producer};
 
 /// First words, and what they do.
 const TOOLS: &[Tool] = tools! {
@@ -40,6 +52,14 @@ const TOOLS: &[Tool] = tools! {
     "broker-api-versions" => broker_api_versions, "show which API versions each broker speaks (kafka-broker-api-versions)";
     "console" => console, "serve a web page that shows a cluster";
     "cluster" => cluster, "show the cluster's id (kafka-cluster)";
+    "dump-log" => dump_log, "show what is in the files of a partition (kafka-dump-log)";
+    "console-producer" => console_producer, "send each line of stdin as a record (kafka-console-producer)";
+    "console-consumer" => console_consumer, "print records (kafka-console-consumer)";
+    "producer-perf-test" => producer_perf_test, "measure producing (kafka-producer-perf-test)";
+    "consumer-perf-test" => consumer_perf_test, "measure consuming (kafka-consumer-perf-test)";
+    "verifiable-producer" => verifiable_producer, "send numbers, and tell as JSON what became of them (kafka-verifiable-producer)";
+    "verifiable-consumer" => verifiable_consumer, "read as a member of a group, and tell as JSON what happens (kafka-verifiable-consumer)";
+    "doctor" => doctor, "examine data directories that no broker has open, and repair them";
     "dev" => dev, "run a whole cluster on this machine, for development";
     "completion" => completion, "print a completion script for bash, zsh or fish";
 };
@@ -66,7 +86,7 @@ fn main() -> ExitCode {
 }
 
 fn run(tool: &Tool, arguments: Vec<String>) -> ExitCode {
-    match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime.block_on((tool.run)(arguments)),
         Err(error) => {
             eprintln!("gregor: cannot start the runtime: {error}");
