@@ -26,17 +26,17 @@ fn live_all(
             scope.spawn(|| {
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= seeds || stop(&violations.lock().unwrap()) {
+                    if seed >= seeds || stop(&violations.lock().expect("no thread panicked")) {
                         break;
                     }
                     if let Some(violation) = live(seed, mutant, false).violation {
-                        violations.lock().unwrap().push(format!("seed {seed}: {violation}"));
+                        violations.lock().expect("no thread panicked").push(format!("seed {seed}: {violation}"));
                     }
                 }
             });
         }
     });
-    violations.into_inner().unwrap()
+    violations.into_inner().expect("no thread panicked")
 }
 
 #[test]

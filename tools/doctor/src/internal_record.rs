@@ -1,5 +1,6 @@
 //! Records of Kafka's own topics: whether coordinators can read them. Pure.
 
+use gregor_coordinator::schema::consumer_group::ConsumerRecord;
 use gregor_coordinator::schema::group::{GroupTopicKey, GroupValue};
 use gregor_coordinator::schema::offset::OffsetValue;
 use gregor_coordinator::schema::transaction::{TransactionValue, decode_key};
@@ -25,6 +26,7 @@ fn of_group_topic(record: &RecordRef<'_>) -> Option<String> {
     let outcome = match key {
         GroupTopicKey::Offset(_) => OffsetValue::decode(value).map(drop),
         GroupTopicKey::Group(_) => GroupValue::decode(value).map(drop),
+        GroupTopicKey::Consumer(_, key) => ConsumerRecord::decode(key, Some(value)).map(drop),
         GroupTopicKey::Unknown(_) => Ok(()),
     };
     outcome.err().map(|error| format!("its value: {error}"))
