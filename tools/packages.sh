@@ -27,6 +27,12 @@ chromium|chromium
 chromedriver|chromium-driver
 "
 
+# Clients in Python, in an environment of their own.
+packages_for_python="
+/usr/bin/python3|python3
+/usr/lib/python3.11/ensurepip|python3-venv
+"
+
 packages_for_namespaces="
 ip|iproute2
 "

@@ -17,6 +17,7 @@ mod groups;
 mod hostile_frames;
 mod many_topics;
 mod produce_fetch;
+mod python_clients;
 mod topics_tool;
 mod transactions;
 mod zookeeper_loss;

@@ -3,8 +3,9 @@
 use anyhow::Result;
 use gregor_harness::cluster::SETTLE;
 use gregor_harness::copier::{check_copies, wait_for_copies};
-use gregor_harness::{Cluster, ClusterBuilder, Copier, CopyJob, Load, read_back, run};
+use gregor_harness::{Cluster, ClusterBuilder, Copier, CopyJob, Load, read_back, run_within};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 const INPUT: &str = "orders";
 const OUTPUT: &str = "copies";
@@ -12,9 +13,15 @@ const PARTITIONS: i32 = 3;
 const OFFSETS: &str = "__consumer_offsets";
 const TRANSACTIONS: &str = "__transaction_state";
 
+/// How many brokers die.
+const KILLS: usize = 10;
+/// Whose leaders.
+const VICTIMS: [(&str, i32); 5] =
+    [(TRANSACTIONS, 0), (OFFSETS, 0), (TRANSACTIONS, 1), (OUTPUT, 0), (OUTPUT, 1)];
+
 #[test]
 fn a_topic_is_copied_exactly_once_while_brokers_die() {
-    run(async |context| {
+    run_within(Duration::from_secs(300), async |context| {
         let mut cluster = ClusterBuilder::new(3)?
             .property("min.insync.replicas", "2")
             .property("offsets.topic.replication.factor", "3")
@@ -37,7 +44,8 @@ fn a_topic_is_copied_exactly_once_while_brokers_die() {
             })
         });
         wait_for_copies(&copiers, 300, SETTLE).await?;
-        for (topic, partition) in [(TRANSACTIONS, 0), (OFFSETS, 0), (TRANSACTIONS, 1), (OUTPUT, 0)] {
+        for kill in 0..KILLS {
+            let (topic, partition) = VICTIMS[kill % VICTIMS.len()];
             let leader =
                 cluster.wait_for_state(topic, partition, "a leader", |state| state.leader >= 0).await?.leader;
             cluster.broker(leader)?.kill();
@@ -57,7 +65,7 @@ fn a_topic_is_copied_exactly_once_while_brokers_die() {
         for copier in copiers {
             copier.stop().await?;
         }
-        println!("{sent} records copied; {aborted} transactions were aborted");
+        println!("{sent} records copied over {KILLS} kills; {aborted} transactions were aborted");
         check_copies(&input, &read_back::read_topic(&cluster.bootstrap(), OUTPUT, PARTITIONS).await?)
     });
 }
