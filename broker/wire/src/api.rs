@@ -124,8 +124,7 @@ apis! {
 }
 
 /// The APIs this broker serves. Serving one more is one row more.
-/// Four APIs have handlers and no row, as nothing holds their answers against Kafka's yet: DeleteRecords,
-/// DescribeLogDirs, AlterReplicaLogDirs, AlterPartitionReassignments.
+/// AlterPartitionReassignments has a handler and no row, as nothing holds its answers against Kafka's yet.
 const SERVED: &[ApiKey] = &[
     ApiKey::Produce,
     ApiKey::Fetch,
@@ -185,6 +184,9 @@ const SERVED: &[ApiKey] = &[
     ApiKey::AlterClientQuotas,
     ApiKey::DescribeUserScramCredentials,
     ApiKey::AlterUserScramCredentials,
+    ApiKey::DeleteRecords,
+    ApiKey::AlterReplicaLogDirs,
+    ApiKey::DescribeLogDirs,
 ];
 
 /// What ApiVersions advertises, in the order of the keys.

@@ -30,9 +30,14 @@ pub fn handle(broker: &Broker, request: &DescribeProducersRequest) -> DescribePr
 }
 
 fn describe(broker: &Broker, partition: &TopicPartition) -> PartitionResponse {
-    if !broker.metadata.snapshot().contains(partition) {
+    let snapshot = broker.metadata.snapshot();
+    if !snapshot.contains(partition) {
         let error = ResponseError::UnknownTopicOrPartition;
-        return refused(error, usual_message(error).to_owned());
+        return match snapshot.topic(partition.topic.as_str()) {
+            // Kafka finds a partition missing only where it looks for its log.
+            Some(_) => PartitionResponse::default().with_error_code(error.code()),
+            None => refused(error, usual_message(error).to_owned()),
+        };
     }
     match broker.replicas.log(partition) {
         Err(error) => refused(error.kafka_error(), error.to_string()),
