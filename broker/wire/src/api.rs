@@ -124,7 +124,6 @@ apis! {
 }
 
 /// The APIs this broker serves. Serving one more is one row more.
-/// AlterPartitionReassignments has a handler and no row, as nothing holds its answers against Kafka's yet.
 const SERVED: &[ApiKey] = &[
     ApiKey::Produce,
     ApiKey::Fetch,
@@ -167,6 +166,7 @@ const SERVED: &[ApiKey] = &[
     ApiKey::CreatePartitions,
     ApiKey::ElectLeaders,
     ApiKey::ListPartitionReassignments,
+    ApiKey::AlterPartitionReassignments,
     ApiKey::SaslHandshake,
     ApiKey::SaslAuthenticate,
     ApiKey::DescribeAcls,

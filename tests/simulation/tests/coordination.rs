@@ -30,7 +30,10 @@ fn live_all(
                         break;
                     }
                     if let Some(violation) = live(seed, mutant, false).violation {
-                        violations.lock().expect("no thread panicked").push(format!("seed {seed}: {violation}"));
+                        violations
+                            .lock()
+                            .expect("no thread panicked")
+                            .push(format!("seed {seed}: {violation}"));
                     }
                 }
             });
