@@ -4,13 +4,15 @@ use kafka_protocol::messages::ApiKey;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use crate::value::Difference;
+
 /// How one case went in one version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// Both answered the same.
     Equal,
     /// They differ: path, Gregor's, Kafka's.
-    Differs(Vec<(String, String, String)>),
+    Differs(Vec<Difference>),
 }
 
 /// Every verdict, and what they add up to.
@@ -28,7 +30,7 @@ struct Row {
 #[derive(Debug, Default)]
 struct Cell {
     equal: usize,
-    differing: Vec<(&'static str, Vec<(String, String, String)>)>,
+    differing: Vec<(&'static str, Vec<Difference>)>,
     served: bool,
 }
 
@@ -124,8 +126,8 @@ impl Scoreboard {
 
 impl Row {
     /// The differing cases: the versions each differs in, and how in the last of them.
-    fn differences(&self) -> BTreeMap<&'static str, (String, &Vec<(String, String, String)>)> {
-        let mut cases: BTreeMap<&'static str, (Vec<i16>, &Vec<(String, String, String)>)> = BTreeMap::new();
+    fn differences(&self) -> BTreeMap<&'static str, (String, &[Difference])> {
+        let mut cases: BTreeMap<&'static str, (Vec<i16>, &[Difference])> = BTreeMap::new();
         for (version, cell) in &self.versions {
             for (case, found) in &cell.differing {
                 let entry = cases.entry(case).or_insert((Vec::new(), found));

@@ -114,7 +114,10 @@ impl Value {
 }
 
 /// Where two values differ: path, ours, theirs.
-pub fn differences(path: &str, ours: &Value, theirs: &Value, found: &mut Vec<(String, String, String)>) {
+pub type Difference = (String, String, String);
+
+/// Adds where two values differ.
+pub fn differences(path: &str, ours: &Value, theirs: &Value, found: &mut Vec<Difference>) {
     match (ours, theirs) {
         (Value::Fields(ours), Value::Fields(theirs)) if ours.len() == theirs.len() => {
             for ((name, one), (_, other)) in ours.iter().zip(theirs) {

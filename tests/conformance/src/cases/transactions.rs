@@ -45,10 +45,11 @@ fn init() -> Vec<Case> {
 }
 
 fn remember_producer(answer: &ResponseKind, side: &mut Side) {
-    if let ResponseKind::InitProducerId(answer) = answer {
-        if answer.error_code == 0 {
+    match answer {
+        ResponseKind::InitProducerId(answer) if answer.error_code == 0 => {
             side.producer = (answer.producer_id.0, answer.producer_epoch);
         }
+        _ => {}
     }
 }
 
