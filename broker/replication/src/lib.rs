@@ -18,6 +18,7 @@ mod follower_clock;
 mod hosted_partition;
 pub mod log_dir_moves;
 mod manager;
+mod metrics;
 pub mod partition;
 mod purgatory;
 mod shared;
@@ -43,6 +44,7 @@ pub use manager::{
     PartitionStatus, ProduceParams, ReplicaManager, ReplicationCounts, RequiredAcks, RoleChanges,
     StaleControllerEpoch,
 };
+pub use metrics::ReplicationMetrics;
 pub use partition::replica_selector::ReplicaSelector;
 pub use throttle::{RateWindow, ReplicationThrottle};
 pub use wire_leaders::WireLeaders;

@@ -9,6 +9,7 @@ use crate::alter_partition::task::IsrChangeQueue;
 use crate::config::ReplicationConfig;
 use crate::environment::ReplicaEnvironment;
 use crate::follower_clock::FollowerClocks;
+use crate::metrics::ReplicationMetrics;
 use crate::partition::leader::Followers;
 use crate::throttle::ReplicationThrottle;
 
@@ -34,6 +35,7 @@ pub(crate) struct Shared {
     pub(crate) clocks: FollowerClocks,
     pub(crate) isr_changes: Arc<IsrChangeQueue>,
     pub(crate) isr_counters: IsrCounters,
+    pub(crate) metrics: ReplicationMetrics,
     pub(crate) leader_throttle: ReplicationThrottle,
     pub(crate) follower_throttle: ReplicationThrottle,
     /// `replica.alter.log.dirs.io.max.bytes.per.second`.

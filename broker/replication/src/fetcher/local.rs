@@ -55,7 +55,10 @@ impl LocalReplicas {
         append: FollowerAppend,
         now: Timestamp,
     ) -> Result<FollowerPosition, FollowerError> {
-        self.hosted(partition)?.append_as_follower(term, append, now)
+        let hosted = self.hosted(partition)?;
+        let position = hosted.append_as_follower(term, append, now)?;
+        hosted.traffic.replicated_in(position.appended_bytes);
+        Ok(position)
     }
 
     /// Truncates to where the leader says the logs part; returns that and the newest epoch left.

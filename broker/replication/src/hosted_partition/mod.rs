@@ -15,6 +15,7 @@ mod role;
 use std::sync::Arc;
 
 use gregor_log::PartitionLog;
+use gregor_metrics::TopicMetrics;
 use gregor_model::{BrokerId, LeaderEpoch, Offset, PartitionEpoch, Timestamp, TopicId, TopicPartition};
 use parking_lot::{Mutex, RwLock};
 
@@ -26,6 +27,7 @@ pub(crate) use read::{ReadResult, ReadSpec};
 pub(crate) use role::RoleDecision;
 
 use crate::error::PartitionError;
+use crate::metrics::Traffic;
 use crate::partition::leader::{Followers, LeaderState};
 use crate::partition::leader_epoch_check;
 use crate::purgatory::{FetchWaits, OffsetWaits, WaitOutcome};
@@ -33,6 +35,8 @@ use crate::shared::Shared;
 
 /// A partition hosted here and not offline.
 pub(crate) struct HostedPartition {
+    /// What is counted of it.
+    pub(crate) traffic: Traffic,
     partition: TopicPartition,
     state: RwLock<State>,
     /// Produce requests that wait for the high watermark.
@@ -111,8 +115,9 @@ impl State {
 
 impl HostedPartition {
     /// A partition without role or log.
-    pub(crate) fn new(partition: TopicPartition) -> HostedPartition {
+    pub(crate) fn new(partition: TopicPartition, topics: &TopicMetrics) -> HostedPartition {
         HostedPartition {
+            traffic: Traffic::of(topics, &partition.topic),
             partition,
             state: RwLock::new(State::default()),
             high_watermark_waits: OffsetWaits::default(),

@@ -54,6 +54,7 @@ impl ReplicaManager {
             };
             results.push((partition, result));
         }
+        let _waiting = self.shared.metrics.waiting_deletions.hold();
         let timeout = Duration::from_millis(u64::try_from(timeout_ms).unwrap_or(0));
         // Whether it was in time is told per partition, below.
         let _ = tokio::time::timeout(timeout, pending.wait.settled()).await;

@@ -40,12 +40,14 @@ impl ReplicaManager {
         if must_wait(&params, &reads) {
             let parked = park(&params, &partitions, &reads);
             let max_wait = Duration::from_millis(u64::try_from(params.max_wait_ms).unwrap_or(0));
+            let _waiting = self.shared.metrics.waiting_fetches.hold();
             // Woken or not, what can be read by now is the answer.
             let _ = tokio::time::timeout(max_wait, parked.wait.woken()).await;
             drop(parked);
             reads = self.read_all(&params, &partitions, false, self.shared.now());
         }
         self.record_throttled(&params, &partitions, &reads);
+        count_traffic(&params, &reads);
         let results = partitions.into_iter().zip(reads);
         results.map(|((partition, _), read)| (partition, read.map(|(_, read)| read.fetched))).collect()
     }
@@ -96,7 +98,9 @@ impl ReplicaManager {
                 hard_max_bytes: params.hard_max_bytes,
                 is_arrival,
             };
-            let read = hosted.read(&self.shared, &spec, now)?;
+            hosted.traffic.fetched();
+            let read = hosted.read(&self.shared, &spec, now);
+            let read = read.inspect_err(|error| hosted.traffic.fetch_failed(error))?;
             remaining = remaining.saturating_sub(read.fetched.len());
             min_one_message &= read.fetched.is_empty();
             Ok((hosted, read))
@@ -120,6 +124,16 @@ impl ReplicaManager {
             (bytes > 0 && self.shared.is_leader_throttled(partition)).then_some(bytes as u64)
         });
         self.shared.leader_throttle.record(throttled.sum(), self.shared.now());
+    }
+}
+
+/// Counts what is about to be sent.
+fn count_traffic(params: &FetchParams, reads: &[Read]) {
+    for (hosted, read) in reads.iter().flatten() {
+        match params.requester {
+            FetchRequester::Follower { .. } => hosted.traffic.replicated_out(read.fetched.len()),
+            FetchRequester::Consumer { .. } => hosted.traffic.consumed(read.fetched.len()),
+        }
     }
 }
 

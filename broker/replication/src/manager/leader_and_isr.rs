@@ -108,7 +108,9 @@ impl ReplicaManager {
             };
             match (leader_and_isr(known, announced), hosted) {
                 (LeaderAndIsrVerdict::Apply, _) => {
-                    if let Some(hosted) = self.partitions.get_or_insert(&named.partition) {
+                    if let Some(hosted) =
+                        self.partitions.get_or_insert(&named.partition, &self.shared.metrics)
+                    {
                         let changes = if announced.is_leader { &mut lead } else { &mut follow };
                         changes.push(Change { at, hosted, named });
                     }

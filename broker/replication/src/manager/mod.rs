@@ -38,6 +38,7 @@ use crate::fetcher::pool::FetcherPool;
 use crate::follower_clock::FollowerClocks;
 use crate::hosted_partition::HostedPartition;
 use crate::log_dir_moves::task::Moves;
+use crate::metrics::ReplicationMetrics;
 use crate::shared::{IsrCounters, Shared};
 use crate::throttle::ReplicationThrottle;
 
@@ -105,12 +106,16 @@ impl PartitionMap {
     }
 
     /// The partition, made if it is not here; `None` when it is offline.
-    fn get_or_insert(&self, partition: &TopicPartition) -> Option<Arc<HostedPartition>> {
+    fn get_or_insert(
+        &self,
+        partition: &TopicPartition,
+        metrics: &ReplicationMetrics,
+    ) -> Option<Arc<HostedPartition>> {
         match self.get(partition) {
             Some(Hosted::Online(hosted)) => Some(hosted),
             Some(Hosted::Offline) => None,
             None => {
-                let hosted = Arc::new(HostedPartition::new(partition.clone()));
+                let hosted = Arc::new(HostedPartition::new(partition.clone(), &metrics.topics));
                 self.map.write().insert(partition.clone(), Hosted::Online(Arc::clone(&hosted)));
                 Some(hosted)
             }
@@ -145,6 +150,7 @@ impl ReplicaManager {
             clocks: FollowerClocks::new(),
             isr_changes: Arc::new(IsrChangeQueue::default()),
             isr_counters: IsrCounters::default(),
+            metrics: ReplicationMetrics::default(),
             leader_throttle: throttle(),
             follower_throttle: throttle(),
             move_throttle,
@@ -172,6 +178,11 @@ impl ReplicaManager {
             cancel,
             tasks,
         })
+    }
+
+    /// What was counted since the start.
+    pub fn metrics(&self) -> &ReplicationMetrics {
+        &self.shared.metrics
     }
 
     /// Sessions of incremental fetches.

@@ -55,6 +55,7 @@ impl ReplicaManager {
         {
             let pending = PendingAppends { wait, entries };
             let timeout = Duration::from_millis(u64::try_from(params.timeout_ms).unwrap_or(0));
+            let _waiting = self.shared.metrics.waiting_produces.hold();
             // Whether it was in time is told per partition, below.
             let _ = tokio::time::timeout(timeout, pending.wait.settled()).await;
             for (index, ..) in &pending.entries {
@@ -103,8 +104,10 @@ impl ReplicaManager {
             return Err(ProduceError::InternalTopic(partition.clone()));
         }
         let hosted = self.hosted(partition)?;
-        let appended = hosted.append_as_leader(&self.shared, append, acks_all, now)?;
-        Ok((hosted, appended))
+        let bytes = append.records.len();
+        let appended = hosted.append_as_leader(&self.shared, append, acks_all, now);
+        hosted.traffic.produced(bytes, appended.as_ref().map(|appended| &appended.info));
+        Ok((hosted, appended?))
     }
 }
 
