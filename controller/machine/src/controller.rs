@@ -16,6 +16,7 @@ use crate::event::{Event, LossReason};
 use crate::operation::{Operation, OperationId, StoreFailure};
 use crate::pending::Pending;
 use crate::request::{Reply, RequestId};
+use crate::statistics::ElectionTally;
 use crate::step::{Continuation, Step};
 
 /// The controller of one broker, active or not (`KafkaController`).
@@ -40,6 +41,7 @@ pub struct Controller {
     /// The request in hand that is not answered yet.
     pending: Option<(RequestId, Pending)>,
     operations: u64,
+    pub(crate) tally: ElectionTally,
     pub(crate) effects: Vec<Effect>,
 }
 
@@ -60,6 +62,7 @@ impl Controller {
             event: "",
             pending: None,
             operations: 0,
+            tally: ElectionTally::default(),
             effects: Vec::new(),
         }
     }

@@ -59,7 +59,7 @@ pub use request::{
     FeatureUpdateError, FeatureUpdateResult, ListReassignmentsRequest, NotController, PerPartition,
     ProducerIds, ReassignmentError, Reply, RequestId, TopicRef, UpdateFeaturesRequest, UpgradeType,
 };
-pub use statistics::ControllerStatistics;
+pub use statistics::{ControllerStatistics, ElectionTally};
 pub use znode::{
     BrokerRegistration, FeatureNode, FinalizedFeatures, LeaderIsrAndControllerEpoch, ProducerIdBlock,
     Snapshot, SupportedFeatures, TopicNode, VersionRange,

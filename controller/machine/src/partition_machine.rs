@@ -168,6 +168,13 @@ impl Controller {
         for key in std::mem::take(&mut run.remaining) {
             match self.decide(key, &run) {
                 Ok(Decision::Elected(leader_and_isr, recipients)) => {
+                    self.tally.leaders += 1;
+                    let was_in_sync = self.context.partition(key).is_some_and(|partition| {
+                        let before = partition.leadership.as_ref();
+                        let isr = before.map(|before| before.leader_and_isr.isr.as_slice());
+                        leader_and_isr.leader.is_some_and(|leader| isr.unwrap_or_default().contains(&leader))
+                    });
+                    self.tally.unclean += u64::from(!was_in_sync);
                     let controller_epoch = self.context.epoch;
                     let leadership =
                         Arc::new(LeaderIsrAndControllerEpoch { leader_and_isr, controller_epoch });

@@ -28,7 +28,21 @@ pub struct ControllerStatistics {
     pub reassigning_partitions: usize,
 }
 
+/// Elections held since the start of this broker.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ElectionTally {
+    /// Leaders elected.
+    pub leaders: u64,
+    /// Those that were not in sync.
+    pub unclean: u64,
+}
+
 impl Controller {
+    /// How many elections were held so far.
+    pub fn elections(&self) -> ElectionTally {
+        self.tally
+    }
+
     /// Counts everything anew: a walk over all partitions, for a reader that comes every few seconds.
     pub fn statistics(&self) -> ControllerStatistics {
         let context = &self.context;

@@ -11,7 +11,7 @@ mod encode;
 mod update_metadata;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gregor_controller_machine::{ControlRequest, Event};
 use gregor_model::{BrokerEndpoints, BrokerId, ControllerEpoch, ListenerName};
@@ -32,6 +32,8 @@ const RESEND_PAUSE: Duration = Duration::from_millis(100);
 pub(crate) struct TermEvent {
     pub(crate) controller_epoch: ControllerEpoch,
     pub(crate) event: Event,
+    /// When it was sent.
+    pub(crate) at: Instant,
 }
 
 /// What all channels of a term share.
@@ -108,7 +110,8 @@ impl Sender {
             if let Some(event) = event {
                 let controller_epoch = self.context.controller_epoch;
                 // Fails only when the controller has stopped.
-                let _ = self.context.events.send(TermEvent { controller_epoch, event }).await;
+                let _ =
+                    self.context.events.send(TermEvent { controller_epoch, event, at: Instant::now() }).await;
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use gregor_controller_machine::{
     AlterReassignmentsRequest, ControllerConfig, ControllerStatistics, ElectLeadersError,
@@ -12,6 +13,7 @@ use gregor_model::{BrokerId, TopicName, TopicPartition};
 use kafka_protocol::messages;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::metrics::ControllerMetrics;
 use crate::rpc::{
     allocate_producer_ids, alter_partition, alter_reassignments, controlled_shutdown, list_reassignments,
     update_features,
@@ -47,16 +49,25 @@ pub struct TopicStanding {
 /// controller, with the error that Kafka gives.
 #[derive(Clone)]
 pub struct ControllerHandle {
-    asks: mpsc::Sender<Ask>,
+    asks: mpsc::Sender<(Instant, Ask)>,
     active: Arc<AtomicBool>,
+    metrics: Arc<ControllerMetrics>,
 }
 
 type ElectLeadersAnswer = Result<Vec<(TopicPartition, Result<BrokerId, ElectLeadersError>)>, NotController>;
 
 impl ControllerHandle {
-    pub(crate) fn new(active: Arc<AtomicBool>) -> (ControllerHandle, mpsc::Receiver<Ask>) {
+    pub(crate) fn new(
+        active: Arc<AtomicBool>,
+        metrics: Arc<ControllerMetrics>,
+    ) -> (ControllerHandle, mpsc::Receiver<(Instant, Ask)>) {
         let (asks, receiver) = mpsc::channel(REQUESTS_MAX);
-        (ControllerHandle { asks, active }, receiver)
+        (ControllerHandle { asks, active, metrics }, receiver)
+    }
+
+    /// What was counted since the start.
+    pub fn metrics(&self) -> &ControllerMetrics {
+        &self.metrics
     }
 
     /// Whether this broker is the controller.
@@ -159,7 +170,7 @@ impl ControllerHandle {
             return Err(NotController);
         }
         let (sender, answer) = oneshot::channel();
-        self.asks.send(Ask::Standing(topic.clone(), sender)).await.map_err(|_| NotController)?;
+        self.send(Ask::Standing(topic.clone(), sender)).await.map_err(|_| NotController)?;
         answer.await.map_err(|_| NotController)
     }
 
@@ -168,7 +179,7 @@ impl ControllerHandle {
     pub async fn unclean_election_enabled(&self, topic: Option<TopicName>) {
         if self.is_active() {
             // When the service has stopped there is no one to tell.
-            let _ = self.asks.send(Ask::Event(Event::UncleanElectionEnabled(topic))).await;
+            let _ = self.send(Ask::Event(Event::UncleanElectionEnabled(topic))).await;
         }
     }
 
@@ -179,19 +190,24 @@ impl ControllerHandle {
         }
         let (sender, answer) = oneshot::channel();
         // A service that has stopped counts nothing.
-        let _ = self.asks.send(Ask::Statistics(sender)).await;
+        let _ = self.send(Ask::Statistics(sender)).await;
         answer.await.unwrap_or_default()
     }
 
     /// Settings of the machine changed.
     pub async fn set_config(&self, config: ControllerConfig) {
-        let _ = self.asks.send(Ask::Config(config)).await;
+        let _ = self.send(Ask::Config(config)).await;
+    }
+
+    /// An error when the service has stopped.
+    async fn send(&self, ask: Ask) -> Result<(), mpsc::error::SendError<(Instant, Ask)>> {
+        self.asks.send((Instant::now(), ask)).await
     }
 
     /// `None` when the service has stopped.
     async fn ask(&self, event: impl FnOnce(RequestId) -> Event + Send + 'static) -> Option<Reply> {
         let (sender, answer) = oneshot::channel();
-        self.asks.send(Ask::Request(Box::new(event), sender)).await.ok()?;
+        self.send(Ask::Request(Box::new(event), sender)).await.ok()?;
         answer.await.ok()
     }
 }

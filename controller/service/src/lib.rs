@@ -10,6 +10,7 @@ pub mod admin;
 mod channel;
 mod environment;
 mod handle;
+mod metrics;
 mod rpc;
 mod service;
 mod settings;
@@ -17,5 +18,6 @@ mod term;
 
 pub use environment::ControllerEnvironment;
 pub use handle::{ControllerHandle, TopicStanding};
+pub use metrics::ControllerMetrics;
 pub use service::ControllerService;
 pub use settings::{ControlVersions, ControllerSettings};

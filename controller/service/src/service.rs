@@ -11,6 +11,7 @@ mod session;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Instant as StdInstant;
 
 use futures::future::BoxFuture;
 use gregor_controller_machine::{
@@ -29,6 +30,7 @@ use tracing::error;
 use crate::channel::{Channel, ChannelContext, TermEvent};
 use crate::environment::ControllerEnvironment;
 use crate::handle::{Ask, ControllerHandle, TopicStanding};
+use crate::metrics::ControllerMetrics;
 use crate::settings::ControllerSettings;
 use crate::term::Term;
 
@@ -52,12 +54,14 @@ impl ControllerService {
         environment: Arc<dyn ControllerEnvironment>,
     ) -> (ControllerService, ControllerHandle) {
         let active = Arc::new(AtomicBool::new(false));
-        let (handle, asks) = ControllerHandle::new(active.clone());
+        let metrics = Arc::new(ControllerMetrics::default());
+        let (handle, asks) = ControllerHandle::new(active.clone(), metrics.clone());
         let stop = CancellationToken::new();
         let tasks = TaskTracker::new();
         let (events, term_events) = mpsc::channel(EVENTS_MAX);
         let worker = Worker {
             machine: Controller::new(settings.machine.clone()),
+            metrics,
             settings,
             statuses: session.statuses(),
             generation: session.status().generation,
@@ -102,6 +106,7 @@ type Candidacy = BoxFuture<'static, (NodeWatch, Result<Option<Node>, ZooKeeperEr
 type Operation = (OperationId, BoxFuture<'static, Result<Outcome, LossReason>>);
 
 struct Worker {
+    metrics: Arc<ControllerMetrics>,
     settings: ControllerSettings,
     machine: Controller,
     session: Session,
@@ -135,13 +140,13 @@ enum Input {
     Completed(OperationId, Result<Outcome, LossReason>),
     Timer(Timer),
     Event(TermEvent),
-    Ask(Ask),
+    Ask(StdInstant, Ask),
 }
 
 impl Worker {
     async fn run(
         mut self,
-        mut asks: mpsc::Receiver<Ask>,
+        mut asks: mpsc::Receiver<(StdInstant, Ask)>,
         mut events: mpsc::Receiver<TermEvent>,
         stop: CancellationToken,
     ) {
@@ -159,10 +164,20 @@ impl Worker {
                 timer = elapsed(self.timer) => Input::Timer(timer),
                 input = work(&mut events, &mut asks), if room => input,
             };
+            let begun = StdInstant::now();
+            match &input {
+                Input::Event(TermEvent { at, .. }) | Input::Ask(at, _) => {
+                    self.metrics.queued(begun.saturating_duration_since(*at));
+                }
+                _ => {}
+            }
             // ZooKeeper may keep an election waiting for as long as it is away.
             if stop.run_until_cancelled(self.handle(input)).await.is_none() {
                 break;
             }
+            self.metrics.processed(begun.elapsed());
+            let waiting = self.machine.queued() + events.len() + asks.len();
+            self.metrics.event_queue_size.set(i64::try_from(waiting).unwrap_or(i64::MAX));
         }
         self.apply(Event::Lost(LossReason::Shutdown)).await;
     }
@@ -181,18 +196,22 @@ impl Worker {
                 self.timer = None;
                 self.apply(Event::TimerFired(timer)).await;
             }
-            Input::Event(TermEvent { controller_epoch, event }) => {
+            Input::Event(TermEvent { controller_epoch, event, .. }) => {
                 if self.office.as_ref().is_some_and(|office| office.term.epoch == controller_epoch) {
                     self.apply(event).await;
                 }
             }
-            Input::Ask(ask) => self.on_ask(ask).await,
+            Input::Ask(_, ask) => self.on_ask(ask).await,
         }
     }
 
     /// Gives the machine an event and does what it says.
     async fn apply(&mut self, event: Event) {
+        let before = self.machine.elections();
         let effects = self.machine.apply(event, Timestamp::now());
+        let held = self.machine.elections();
+        self.metrics.leader_elections.add(held.leaders - before.leaders);
+        self.metrics.unclean_leader_elections.add(held.unclean - before.unclean);
         self.perform(effects).await;
     }
 
@@ -236,10 +255,10 @@ impl Worker {
 }
 
 /// An event or a request, whichever comes; neither can hold the other up.
-async fn work(events: &mut mpsc::Receiver<TermEvent>, asks: &mut mpsc::Receiver<Ask>) -> Input {
+async fn work(events: &mut mpsc::Receiver<TermEvent>, asks: &mut mpsc::Receiver<(StdInstant, Ask)>) -> Input {
     tokio::select! {
         Some(event) = events.recv() => Input::Event(event),
-        Some(ask) = asks.recv() => Input::Ask(ask),
+        Some((at, ask)) = asks.recv() => Input::Ask(at, ask),
         // The handles are gone, and this task itself holds a sender of events.
         else => std::future::pending().await,
     }

@@ -11,7 +11,7 @@ mod watches;
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gregor_controller_machine::{Event, LossReason};
 use gregor_model::{BrokerId, ControllerEpoch};
@@ -101,7 +101,7 @@ impl Term {
     /// Gives an event to the controller.
     async fn tell(&self, event: Event) {
         // Fails only when the controller has stopped.
-        let _ = self.events.send(TermEvent { controller_epoch: self.epoch, event }).await;
+        let _ = self.events.send(TermEvent { controller_epoch: self.epoch, event, at: Instant::now() }).await;
     }
 
     /// Stops the watches and the operation in hand.

@@ -18,4 +18,6 @@ pub mod watch;
 pub use client::{CreateMode, Created, Node, SessionId, Stat, Write, Written};
 pub use connect_string::{ConnectString, InvalidConnectString};
 pub use error::{MultiError, ZooKeeperError};
-pub use session::{ConnectError, Generation, Session, SessionConfig, SessionState, SessionStatus};
+pub use session::{
+    ConnectError, Generation, Session, SessionConfig, SessionMetrics, SessionState, SessionStatus,
+};

@@ -6,6 +6,7 @@
 //! (`retryRequestUntilConnected`); unlike there, [`operations`] finds out whether the first attempt had succeeded.
 //! An operation never moves from one generation to the next: it fails with `SessionExpired`.
 
+mod metrics;
 mod operations;
 mod owner;
 mod sending;
@@ -15,6 +16,8 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
+
+pub use metrics::SessionMetrics;
 
 use crate::client::published::PublishedConnector;
 use crate::client::{Client, Connector, SessionId};
@@ -108,6 +111,7 @@ struct Shared {
     attachment: watch::Sender<Attachment>,
     statuses: watch::Sender<SessionStatus>,
     permits: Semaphore,
+    metrics: SessionMetrics,
 }
 
 /// A handle on the session. Cheap to clone; the session closes with the last handle or by [`Session::close`].
@@ -144,6 +148,7 @@ impl Session {
             attachment: watch::channel(Attachment { status, number: 1, client: Some(client.clone()) }).0,
             statuses: watch::channel(status).0,
             permits: Semaphore::new(config.max_in_flight_requests.max(1)),
+            metrics: SessionMetrics::default(),
         });
         let stop = CancellationToken::new();
         tokio::spawn(owner::own(shared.clone(), connector, client, stop.clone()));
@@ -170,6 +175,11 @@ impl Session {
     /// How the session is now.
     pub fn status(&self) -> SessionStatus {
         *self.shared.statuses.borrow()
+    }
+
+    /// What was counted since the start.
+    pub fn metrics(&self) -> &SessionMetrics {
+        &self.shared.metrics
     }
 
     /// How the session is, now and later.
@@ -205,11 +215,25 @@ impl Shared {
 
     /// Says how the connection is; after the close nothing more.
     fn set_state(&self, state: SessionState) {
+        let mut before = state;
         self.publish(|attachment| {
-            if attachment.status.state != SessionState::Closed {
+            before = attachment.status.state;
+            if before != SessionState::Closed {
                 attachment.status.state = state;
             }
         });
+        if before != state {
+            self.count(state);
+        }
+    }
+
+    fn count(&self, state: SessionState) {
+        match state {
+            SessionState::Connected => self.metrics.connects.increment(),
+            SessionState::Disconnected => self.metrics.disconnects.increment(),
+            SessionState::Expired => self.metrics.expires.increment(),
+            SessionState::Closed => {}
+        }
     }
 
     /// Ends it all; the client that served.

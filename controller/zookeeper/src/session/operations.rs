@@ -22,7 +22,10 @@ macro_rules! until_answered {
     ($sending:ident, |$client:ident| $attempt:expr) => {
         loop {
             let $client = $sending.client().await?;
-            match $attempt.await {
+            let begun = std::time::Instant::now();
+            let attempted = $attempt.await;
+            $sending.attempted(begun);
+            match attempted {
                 Ok(answer) => break Ok(answer),
                 Err(error) => match $sending.failed(error).await {
                     Ok(()) => continue,

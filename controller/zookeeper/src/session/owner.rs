@@ -54,7 +54,11 @@ async fn follow(shared: &Shared, client: &dyn Client) {
         match state {
             ClientState::Connected => shared.set_state(SessionState::Connected),
             ClientState::Disconnected => shared.set_state(SessionState::Disconnected),
-            ClientState::Expired | ClientState::AuthFailed => return,
+            ClientState::AuthFailed => {
+                shared.metrics.auth_failures.increment();
+                return;
+            }
+            ClientState::Expired => return,
         }
         if states.changed().await.is_err() {
             return;

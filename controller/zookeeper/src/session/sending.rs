@@ -2,7 +2,7 @@
 //! whether to send again.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::SemaphorePermit;
 
@@ -52,6 +52,11 @@ impl Sending<'_> {
         self.sent = Some((attachment.status.generation, attachment.number));
         self.permit = Some(permit);
         Ok(client)
+    }
+
+    /// An attempt that began then is over.
+    pub(super) fn attempted(&self, begun: Instant) {
+        self.session.shared.metrics.answered(begun);
     }
 
     /// Whether an earlier attempt may have been performed.
