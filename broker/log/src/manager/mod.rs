@@ -79,6 +79,11 @@ impl LogManager {
         self.future_logs.read().get(partition).cloned()
     }
 
+    /// How long flushes took, in microseconds (`LogFlushRateAndTimeMs`).
+    pub fn flush_time(&self) -> &gregor_metrics::Histogram {
+        &self.shared.flush_time
+    }
+
     /// All current logs.
     pub fn all(&self) -> Vec<Arc<PartitionLog>> {
         self.logs.read().values().cloned().collect()

@@ -67,6 +67,7 @@ impl LogManager {
                 producer_id_expiration_ms: AtomicI64::new(config.producer_id_expiration_ms),
                 transaction_verification: AtomicBool::new(config.transaction_verification_enable),
                 transaction_max_timeout_ms: config.transaction_max_timeout_ms,
+                flush_time: Default::default(),
             }),
             failures,
             dirs,

@@ -1,6 +1,8 @@
 //! Making the log durable. Appenders that must wait for the disk share one fsync: who comes while one is under way
 //! waits for it, and the next one then covers all who waited.
 
+use std::time::Instant;
+
 use gregor_model::{Offset, Timestamp};
 
 use super::PartitionLog;
@@ -58,6 +60,7 @@ impl PartitionLog {
             // Another's fsync has covered these records.
             return Ok(());
         };
+        let begun = Instant::now();
         let truncations = self.writer.lock().truncations;
         let marks = *self.marks.read();
         let segments = self.segments.load_full();
@@ -73,6 +76,7 @@ impl PartitionLog {
         if has_new_segment {
             self.dir.sync()?;
         }
+        self.count_flush(begun);
         self.mark_flushed(truncations, marks.log_end.offset, None, now);
         Ok(())
     }
@@ -80,6 +84,7 @@ impl PartitionLog {
     /// Makes the segments with bases below `up_to` durable, with their indexes and the producers' snapshots.
     fn flush_segments(&self, up_to: Offset, now: Timestamp) -> Result<(), StorageError> {
         let _turn = self.flush_turns.take_unless(|| false);
+        let begun = Instant::now();
         let (truncations, snapshots) = {
             let mut writer = self.writer.lock();
             (writer.truncations, writer.snapshots.take_unsynced())
@@ -106,8 +111,13 @@ impl PartitionLog {
         // Never into the active segment: what is done to its indexes when it rolls is not on disk yet, and with a
         // recovery point at the next one's base nobody would look.
         let active = segments.last().map_or(end, |active| active.base());
+        self.count_flush(begun);
         self.mark_flushed(truncations, end, Some(end.min(active)), now);
         Ok(())
+    }
+
+    fn count_flush(&self, begun: Instant) {
+        self.shared.flush_time.record(u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX));
     }
 
     fn mark_flushed(

@@ -30,6 +30,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use gregor_metrics::Histogram;
 use gregor_model::{Offset, Timestamp, TopicId, TopicPartition};
 use parking_lot::{Mutex, RwLock};
 
@@ -55,6 +56,8 @@ pub(crate) struct Shared {
     pub(crate) producer_id_expiration_ms: std::sync::atomic::AtomicI64,
     pub(crate) transaction_verification: std::sync::atomic::AtomicBool,
     pub(crate) transaction_max_timeout_ms: i64,
+    /// How long flushes took, in microseconds (`LogFlushRateAndTimeMs`).
+    pub(crate) flush_time: Histogram,
 }
 
 impl Shared {

@@ -82,6 +82,7 @@ pub(crate) fn shared() -> Arc<Shared> {
         producer_id_expiration_ms: AtomicI64::new(i64::MAX),
         transaction_verification: AtomicBool::new(false),
         transaction_max_timeout_ms: 900_000,
+        flush_time: Default::default(),
     })
 }
 

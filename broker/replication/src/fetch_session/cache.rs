@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use gregor_metrics::Counter;
 use gregor_model::Timestamp;
 use parking_lot::Mutex;
 
@@ -28,6 +29,7 @@ pub(super) type SharedSession = Arc<Mutex<Session>>;
 pub struct FetchSessionCache {
     shards: Vec<Mutex<Shard>>,
     next_shard: AtomicUsize,
+    evictions: Counter,
 }
 
 #[derive(Debug)]
@@ -51,7 +53,16 @@ impl FetchSessionCache {
                 sessions: HashMap::new(),
             })
         };
-        FetchSessionCache { shards: (0..SHARDS).map(shard).collect(), next_shard: AtomicUsize::new(0) }
+        FetchSessionCache {
+            shards: (0..SHARDS).map(shard).collect(),
+            next_shard: AtomicUsize::new(0),
+            evictions: Counter::default(),
+        }
+    }
+
+    /// Sessions that made room for others (`IncrementalFetchSessionEvictionsPerSec`).
+    pub fn evictions(&self) -> u64 {
+        self.evictions.get()
     }
 
     /// How many sessions there are.
@@ -98,8 +109,11 @@ impl FetchSessionCache {
     ) -> Option<i32> {
         let index = self.next_shard.fetch_add(1, Ordering::Relaxed) % SHARDS;
         let mut shard = self.shards.get(index)?.lock();
-        if shard.sessions.len() >= shard.slots && !shard.evict(privileged, size, now) {
-            return None;
+        if shard.sessions.len() >= shard.slots {
+            if !shard.evict(privileged, size, now) {
+                return None;
+            }
+            self.evictions.increment();
         }
         let id = shard.new_id();
         let mut session = Session::new(id, privileged, by_topic_id, now);
