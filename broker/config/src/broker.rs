@@ -8,7 +8,7 @@ use crate::cross_check;
 use crate::definition::Treatment;
 use crate::error::{ConfigError, InvalidValue};
 use crate::inter_broker_protocol::{self, InterBrokerProtocol};
-use crate::keys::{authorizer_table, broker_table};
+use crate::keys::{authorizer_table, broker_table, gregor_table};
 use crate::layers;
 use crate::listeners::ListenersConfig;
 use crate::properties::Properties;
@@ -196,7 +196,7 @@ fn warnings(properties: &Properties, values: &Values) -> Vec<String> {
                     warnings.push(format!("configuration {name} has no effect: {reason}"));
                 }
             }
-            None if authorizer_table().get(base).is_some() => {}
+            None if authorizer_table().get(base).or(gregor_table().get(base)).is_some() => {}
             None => warnings.push(format!("configuration {name} is not known and has no effect")),
         }
     }

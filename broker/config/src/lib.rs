@@ -25,7 +25,7 @@ pub use cross_check::{log_flush_interval_ms, log_retention_ms, log_roll_jitter_m
 pub use definition::{ConfigKey, Importance, Scope, Table, Treatment, ValueType};
 pub use error::{ConfigError, InvalidValue};
 pub use inter_broker_protocol::InterBrokerProtocol;
-pub use keys::{authorizer_table, broker_table, topic_table};
+pub use keys::{authorizer_table, broker_table, gregor_table, topic_table};
 pub use listeners::{ListenersConfig, parse_connection_overrides};
 pub use properties::Properties;
 pub use validator::Validator;

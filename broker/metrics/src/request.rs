@@ -16,7 +16,7 @@ const ERRORS: usize = 152;
 /// All APIs.
 #[derive(Debug)]
 pub struct RequestMetrics {
-    slots: Vec<(&'static str, OnceLock<Box<RequestStats>>)>,
+    slots: Vec<(String, OnceLock<Box<RequestStats>>)>,
 }
 
 /// How long the parts of one request took.
@@ -110,8 +110,8 @@ impl RequestStats {
 
 impl RequestMetrics {
     /// A slot for each name.
-    pub fn new(names: &[&'static str]) -> RequestMetrics {
-        RequestMetrics { slots: names.iter().map(|name| (*name, OnceLock::new())).collect() }
+    pub fn new(names: impl IntoIterator<Item = String>) -> RequestMetrics {
+        RequestMetrics { slots: names.into_iter().map(|name| (name, OnceLock::new())).collect() }
     }
 
     /// The API in that slot; `None` beyond the last.
@@ -121,8 +121,8 @@ impl RequestMetrics {
     }
 
     /// The APIs that were asked for.
-    pub fn used(&self) -> impl Iterator<Item = (&'static str, &RequestStats)> {
-        self.slots.iter().filter_map(|(name, stats)| Some((*name, stats.get()?.as_ref())))
+    pub fn used(&self) -> impl Iterator<Item = (&str, &RequestStats)> {
+        self.slots.iter().filter_map(|(name, stats)| Some((name.as_str(), stats.get()?.as_ref())))
     }
 }
 
@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn requests_are_counted_by_version_and_error() {
-        let metrics = RequestMetrics::new(&["Produce", "Fetch"]);
+        let metrics = RequestMetrics::new(["Produce", "Fetch"].map(str::to_owned));
         assert_eq!(metrics.used().count(), 0);
         let stats = metrics.stats(1).expect("a slot");
         stats.handled(12, 100, &RequestTimes::default());

@@ -19,6 +19,7 @@ use crate::dispatch::Dispatch;
 use crate::idle::IdleTimer;
 use crate::listener_stats::{CountedConnection, ListenerStats};
 use crate::quotas::{ConnectionQuotas, Slot};
+use crate::timing::UnsentAnswers;
 use crate::writer::Outgoing;
 
 /// How long to wait when the process cannot accept (no more file descriptors).
@@ -91,7 +92,7 @@ impl Acceptor {
             idle: IdleTimer::new(self.config.idle_max),
             stop: self.stop.clone(),
             outgoing: Outgoing::default(),
-            unsent: Vec::new(),
+            unsent: UnsentAnswers::new(&self.stats),
             read_at: Instant::now(),
         }
     }

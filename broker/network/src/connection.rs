@@ -22,7 +22,7 @@ use crate::context::ConnectionContext;
 use crate::dispatch::{Answer, Dispatch};
 use crate::idle::IdleTimer;
 use crate::quotas::Slot;
-use crate::timing::{Handled, Unsent, timed};
+use crate::timing::{Handled, Unsent, UnsentAnswers, timed};
 use crate::writer::Outgoing;
 
 /// Answers are held back for more answers up to this many bytes.
@@ -39,7 +39,7 @@ pub(crate) struct Connection {
     pub(crate) stop: CancellationToken,
     pub(crate) outgoing: Outgoing,
     /// The requests whose answers `outgoing` holds.
-    pub(crate) unsent: Vec<Unsent>,
+    pub(crate) unsent: UnsentAnswers,
     /// When the socket last gave something.
     pub(crate) read_at: Instant,
 }
@@ -123,7 +123,7 @@ impl Connection {
 
     /// Everything that waited was written between these times.
     fn report_sent(&mut self, begun: Instant, ended: Instant) {
-        for unsent in self.unsent.drain(..) {
+        for unsent in self.unsent.drain() {
             self.dispatch.handled(&self.context, &unsent.sent(begun, ended));
         }
     }

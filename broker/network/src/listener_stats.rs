@@ -16,6 +16,10 @@ pub struct ListenerStats {
     pub closed: Counter,
     /// Connections that were refused because of their address.
     pub refused: Counter,
+    /// Answers that were made.
+    pub(crate) answered: Counter,
+    /// Those of them that were written, or given up with their connection.
+    pub(crate) settled: Counter,
 }
 
 impl ListenerStats {
@@ -25,7 +29,14 @@ impl ListenerStats {
             created: Counter::default(),
             closed: Counter::default(),
             refused: Counter::default(),
+            answered: Counter::default(),
+            settled: Counter::default(),
         })
+    }
+
+    /// How many answers wait to be written.
+    pub fn unsent_answers(&self) -> u64 {
+        self.answered.get().saturating_sub(self.settled.get())
     }
 
     /// How many connections there are.

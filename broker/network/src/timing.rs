@@ -2,10 +2,13 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use kafka_protocol::messages::ApiKey;
+
+use crate::listener_stats::ListenerStats;
 
 /// A request that is over, as whoever handled it is told (`RequestChannel.Request.updateRequestMetrics`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +52,40 @@ impl Unsent {
         self.handled.response_send = ended.saturating_duration_since(begun.max(self.answered));
         self.handled.total = ended.saturating_duration_since(self.received);
         self.handled
+    }
+}
+
+/// The requests of one connection whose answers wait to be written.
+#[derive(Debug)]
+pub(crate) struct UnsentAnswers {
+    waiting: Vec<Unsent>,
+    stats: Arc<ListenerStats>,
+}
+
+impl UnsentAnswers {
+    pub(crate) fn new(stats: &Arc<ListenerStats>) -> UnsentAnswers {
+        UnsentAnswers { waiting: Vec::new(), stats: Arc::clone(stats) }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    pub(crate) fn push(&mut self, unsent: Unsent) {
+        self.stats.answered.increment();
+        self.waiting.push(unsent);
+    }
+
+    /// All were written.
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = Unsent> {
+        self.stats.settled.add(self.waiting.len() as u64);
+        self.waiting.drain(..)
+    }
+}
+
+impl Drop for UnsentAnswers {
+    fn drop(&mut self) {
+        self.stats.settled.add(self.waiting.len() as u64);
     }
 }
 

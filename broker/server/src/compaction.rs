@@ -20,16 +20,17 @@ pub fn start(
     stop: &CancellationToken,
     logs: &Arc<LogManager>,
     layers: &Arc<BrokerLayers>,
-) {
+) -> Option<Arc<LogCleaner>> {
     let config = CleanerConfig::from_values(&layers.current().values);
     if !config.enable {
         tracing::warn!(
             "log.cleaner.enable is false: compacted topics, __consumer_offsets too, grow without bound"
         );
-        return;
+        return None;
     }
     let cleaner = Arc::new(LogCleaner::new(Arc::clone(logs), config));
-    tasks.spawn(supervise(cleaner, Arc::clone(layers), tasks.clone(), stop.clone()));
+    tasks.spawn(supervise(Arc::clone(&cleaner), Arc::clone(layers), tasks.clone(), stop.clone()));
+    Some(cleaner)
 }
 
 /// Keeps as many workers as configured, and gives the cleaner its configuration when that changes.

@@ -4,24 +4,26 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use gregor_network::{Answer, ClientSoftware, ConnectionContext, Dispatch};
+use gregor_network::{Answer, ClientSoftware, ConnectionContext, Dispatch, Handled};
 use gregor_wire::Request;
 use kafka_protocol::messages::{ApiVersionsRequest, RequestKind, ResponseKind};
 
 use crate::api;
 use crate::api::produce::ProduceAnswer;
 use crate::broker::Broker;
+use crate::metrics::{RequestRecorder, Tag};
 use crate::request_context::RequestContext;
 
 /// Hands requests to the handlers of one broker.
 pub struct Dispatcher {
     broker: Arc<Broker>,
+    requests: Arc<RequestRecorder>,
 }
 
 impl Dispatcher {
     /// For that broker.
-    pub fn new(broker: Arc<Broker>) -> Dispatcher {
-        Dispatcher { broker }
+    pub fn new(broker: Arc<Broker>, requests: Arc<RequestRecorder>) -> Dispatcher {
+        Dispatcher { broker, requests }
     }
 }
 
@@ -37,7 +39,17 @@ impl Dispatch for Dispatcher {
         if let RequestKind::ApiVersions(request) = &request.body {
             remember_software(connection, context.version, request);
         }
-        handle(&self.broker, &context, request.body).await
+        let (key, tag) = (request.header.api_key, Tag::of(&request.body));
+        let mut answer = handle(&self.broker, &context, request.body).await;
+        if let Answer::Reply(reply) = &mut answer {
+            reply.tag = tag as u16;
+            self.requests.answered(key, &reply.response);
+        }
+        answer
+    }
+
+    fn handled(&self, _connection: &ConnectionContext, request: &Handled) {
+        self.requests.handled(request);
     }
 }
 

@@ -25,6 +25,7 @@ pub mod log_dir_failure;
 pub mod log_levels;
 pub mod meta_properties;
 pub mod metadata_cache;
+pub mod metrics;
 pub mod node_to_controller;
 pub mod quota_admin;
 pub mod registration;

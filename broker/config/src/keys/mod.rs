@@ -2,6 +2,7 @@
 
 mod authorizer;
 mod cleaner;
+mod gregor;
 mod groups;
 mod identity;
 mod kraft;
@@ -44,6 +45,8 @@ static TOPIC: LazyLock<Table> = LazyLock::new(|| Table::new(&[topic::KEYS]));
 
 static AUTHORIZER: LazyLock<Table> = LazyLock::new(|| Table::new(&[authorizer::KEYS]));
 
+static GREGOR: LazyLock<Table> = LazyLock::new(|| Table::new(&[gregor::KEYS]));
+
 /// Every key of a broker (`KafkaConfig.configDef`).
 pub fn broker_table() -> &'static Table {
     &BROKER
@@ -57,4 +60,9 @@ pub fn topic_table() -> &'static Table {
 /// Keys in `server.properties` that only the authorizer reads; DescribeConfigs shows them only when set.
 pub fn authorizer_table() -> &'static Table {
     &AUTHORIZER
+}
+
+/// Keys in `server.properties` that Kafka does not have.
+pub fn gregor_table() -> &'static Table {
+    &GREGOR
 }

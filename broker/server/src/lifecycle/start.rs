@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use gregor_config::BrokerConfig;
 use gregor_controller_service::ControllerService;
-use gregor_log::{LogManager, LogManagerConfig};
+use gregor_log::{LoadProgress, LogCleaner, LogManager, LogManagerConfig};
 use gregor_model::{ListenerName, Timestamp};
 use gregor_network::{BoundServer, NetworkConfig, Server};
 use gregor_replication::{ReplicaManager, WireLeaders};
@@ -34,6 +34,7 @@ use crate::features::{self, FeatureCache};
 use crate::log_dir_failure::{self, LogDirFailures};
 use crate::log_levels::LogLevels;
 use crate::metadata_cache::MetadataCache;
+use crate::metrics::{self, BrokerMetrics, BrokerState, Observed};
 use crate::node_to_controller::NodeToController;
 use crate::quota_admin::QuotaAdmin;
 use crate::registration::Registration;
@@ -61,6 +62,37 @@ pub struct RunningBroker {
     pub(super) stop: CancellationToken,
     /// Cancelled when the broker cannot go on.
     pub(super) failed: CancellationToken,
+    /// What operators are told, until the very end.
+    pub(super) metrics: MetricsPort,
+}
+
+/// The metrics, and the port that serves them if one is configured.
+pub struct MetricsPort {
+    pub(super) metrics: Arc<BrokerMetrics>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl MetricsPort {
+    async fn open(config: &BrokerConfig) -> Result<MetricsPort> {
+        let port = MetricsPort {
+            metrics: Arc::new(BrokerMetrics::new()),
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+        };
+        let listener = config.properties().get("gregor.metrics.listener").map(str::trim);
+        if let Some(listener) = listener.filter(|listener| !listener.is_empty()) {
+            metrics::serve(listener, port.metrics.clone(), &port.tasks, port.stop.clone()).await?;
+        }
+        Ok(port)
+    }
+
+    /// Answers nobody any more.
+    pub(super) async fn close(self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
 }
 
 /// Starts a broker.
@@ -68,6 +100,7 @@ pub async fn start(config: BrokerConfig, log_levels: Arc<LogLevels>) -> Result<R
     let config = Arc::new(config);
     let began = Instant::now();
     open_files::raise_limit();
+    let metrics = MetricsPort::open(&config).await?;
     let bound = BoundServer::bind(NetworkConfig::from_config(&config)?)?;
     let control = Arc::new(ControlRuntime::start()?);
     let session_config = session_config(&config)?;
@@ -75,12 +108,12 @@ pub async fn start(config: BrokerConfig, log_levels: Arc<LogLevels>) -> Result<R
     let store = Store::new(session.clone());
     features::check(&store).await?;
     let identity = identity::establish(&config, &session).await?;
-    let parts = Parts::build(&config, &identity, &session, &bound).await?;
+    let parts = Parts::build(&config, &identity, &session, &bound, &metrics.metrics).await?;
     parts.registration.check_addresses(&store).await?;
     parts.registration.register(&session).await?;
     let counts = PartitionCounts::read(&store, &config.values).await?;
     let at_zookeeper = (session.clone(), Arc::clone(&control));
-    let running = match parts.run(config, identity, at_zookeeper, bound, counts, log_levels) {
+    let running = match parts.run(config, identity, at_zookeeper, bound, counts, (log_levels, metrics)) {
         Ok(running) => running,
         Err(error) => {
             // The registration goes at once, not when the session times out.
@@ -130,6 +163,7 @@ impl Parts {
         identity: &Identity,
         session: &Session,
         bound: &BoundServer,
+        metrics: &BrokerMetrics,
     ) -> Result<Parts> {
         let store = Store::new(session.clone());
         let layers = Arc::new(BrokerLayers::new(Arc::clone(config)));
@@ -142,7 +176,9 @@ impl Parts {
         let values = &layers.current().values;
         let offline_dirs = identity.offline_dirs.clone();
         let log_config = settings::log_manager_config(values, config.log_dirs.clone(), offline_dirs);
-        let logs = open_logs(log_config, overrides).await?;
+        metrics.set_state(BrokerState::Recovery);
+        let logs = open_logs(log_config, overrides, metrics.progress().clone()).await?;
+        metrics.set_state(BrokerState::Starting);
         let failures = log_dir_failure::listen(&logs);
         let metadata = Arc::new(MetadataCache::new());
         let endpoints = config.listeners.advertised_endpoints(&host_name(), &bound.ports());
@@ -202,9 +238,15 @@ impl Parts {
     }
 
     /// Starts housekeeping, and what follows changes in ZooKeeper.
-    fn start_duties(&self, tasks: &TaskTracker, broker: &Broker, session: &Session, config: &BrokerConfig) {
+    fn start_duties(
+        &self,
+        tasks: &TaskTracker,
+        broker: &Broker,
+        session: &Session,
+        config: &BrokerConfig,
+    ) -> Option<Arc<LogCleaner>> {
         background::start(tasks, &self.stop, &self.logs, settings::log_schedule(&config.values));
-        compaction::start(tasks, &self.stop, &self.logs, &self.layers);
+        let cleaner = compaction::start(tasks, &self.stop, &self.logs, &self.layers);
         tasks.spawn(features::follow(session.clone(), broker.features.clone(), self.stop.clone()));
         tasks.spawn(broker.consumer_protocol.clone().follow(session.clone(), self.stop.clone()));
         let reconfigured = Reconfigured {
@@ -216,6 +258,7 @@ impl Parts {
             controller: broker.controller.clone(),
         };
         tasks.spawn(dynamic_config::follow(session.clone(), reconfigured, self.stop.clone()));
+        cleaner
     }
 
     /// Starts every task and opens the listeners; the broker is registered already.
@@ -226,7 +269,7 @@ impl Parts {
         (session, control): (Session, Arc<ControlRuntime>),
         bound: BoundServer,
         counts: PartitionCounts,
-        log_levels: Arc<LogLevels>,
+        (log_levels, metrics): (Arc<LogLevels>, MetricsPort),
     ) -> Result<RunningBroker> {
         let tasks = TaskTracker::new();
         let failed = CancellationToken::new();
@@ -277,11 +320,19 @@ impl Parts {
             scram_admin: ScramAdmin::new(store.clone()),
         });
         self.replicas.start();
-        self.start_duties(&tasks, &broker, &session, &config);
+        let cleaner = self.start_duties(&tasks, &broker, &session, &config);
         let failures =
             LogDirFailures { id: broker.id, logs: self.logs.clone(), replicas: self.replicas, store };
         tasks.spawn(watch_log_dirs(failures, self.failures, self.stop.clone(), failed.clone()));
-        let server = bound.start(Arc::new(Dispatcher::new(broker.clone())))?;
+        let dispatcher = Dispatcher::new(broker.clone(), metrics.metrics.requests().clone());
+        let server = bound.start(Arc::new(dispatcher))?;
+        metrics.metrics.observe(Observed {
+            broker: broker.clone(),
+            session: session.clone(),
+            listeners: server.listener_stats().to_vec(),
+            cleaner,
+        });
+        metrics.metrics.set_state(BrokerState::Running);
         Ok(RunningBroker {
             broker,
             server,
@@ -295,6 +346,7 @@ impl Parts {
             tasks,
             stop: self.stop,
             failed,
+            metrics,
         })
     }
 }
@@ -313,9 +365,12 @@ async fn watch_log_dirs(
 async fn open_logs(
     config: LogManagerConfig,
     overrides: std::collections::HashMap<gregor_model::TopicName, gregor_log::LogConfig>,
+    progress: Arc<LoadProgress>,
 ) -> Result<Arc<LogManager>> {
-    let opened =
-        tokio::task::spawn_blocking(move || LogManager::open(config, overrides, Timestamp::now())).await?;
+    let opened = tokio::task::spawn_blocking(move || {
+        LogManager::open_observed(config, overrides, Timestamp::now(), &progress)
+    })
+    .await?;
     Ok(Arc::new(opened?))
 }
 

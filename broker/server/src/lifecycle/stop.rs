@@ -8,6 +8,7 @@ use gregor_model::Timestamp;
 
 use super::start::RunningBroker;
 use crate::controlled_shutdown::ControlledShutdown;
+use crate::metrics::BrokerState;
 
 /// How long requests in hand may take to be answered.
 const GRACE: Duration = Duration::from_secs(1);
@@ -21,6 +22,8 @@ impl RunningBroker {
 
     /// Stops everything, in order.
     pub async fn stop(self) {
+        let metrics = self.metrics;
+        metrics.metrics.set_state(BrokerState::PendingControlledShutdown);
         if self.controlled_shutdown.enabled && !self.failed.is_cancelled() {
             let leave = ControlledShutdown {
                 id: self.broker.id,
@@ -31,6 +34,7 @@ impl RunningBroker {
             };
             leave.run(self.controlled_shutdown).await;
         }
+        metrics.metrics.set_state(BrokerState::ShuttingDown);
         self.stop.cancel();
         self.server.stop(GRACE).await;
         self.broker.coordinators.shutdown().await;
@@ -47,6 +51,7 @@ impl RunningBroker {
         self.controller.stop().await;
         self.session.close().await;
         drop(self.control);
+        metrics.close().await;
         tracing::info!("stopped");
     }
 }
