@@ -1,5 +1,6 @@
 //! `gregor`: the command-line tools, one per first word, with the flags and output of Kafka's own.
 
+mod acls;
 mod admin;
 mod broker_api_versions;
 mod cluster;
@@ -11,6 +12,7 @@ mod console_consumer;
 mod console_producer;
 mod consumer_groups;
 mod consumer_perf_test;
+mod delegation_tokens;
 mod delete_records;
 mod dev;
 mod doctor;
@@ -42,6 +44,7 @@ use verifiable::{consumer as verifiable_consumer, producer as verifiable_produce
 const TOOLS: &[Tool] = tools! {
     "topics" => topics, "create, list, describe, alter and delete topics (kafka-topics)";
     "configs" => configs, "show and change configs, quotas and SCRAM credentials (kafka-configs)";
+    "acls" => acls, "show and change access control lists (kafka-acls)";
     "consumer-groups" => consumer_groups, "list, describe, reset and delete consumer groups (kafka-consumer-groups)";
     "reassign-partitions" => reassign_partitions, "move partitions between brokers (kafka-reassign-partitions)";
     "leader-election" => leader_election, "elect leaders of partitions (kafka-leader-election)";
@@ -49,6 +52,7 @@ const TOOLS: &[Tool] = tools! {
     "delete-records" => delete_records, "delete records before an offset (kafka-delete-records)";
     "log-dirs" => log_dirs, "show log directories of brokers (kafka-log-dirs)";
     "transactions" => transactions, "list, describe and abort transactions (kafka-transactions)";
+    "delegation-tokens" => delegation_tokens, "create, renew, expire and describe delegation tokens (kafka-delegation-tokens)";
     "broker-api-versions" => broker_api_versions, "show which API versions each broker speaks (kafka-broker-api-versions)";
     "console" => console, "serve a web page that shows a cluster";
     "cluster" => cluster, "show the cluster's id (kafka-cluster)";

@@ -3,6 +3,7 @@
 //!
 //! Owned by one tool run, used by one task; holds a connection per broker asked.
 
+pub mod acls;
 pub mod cluster;
 pub mod configs;
 pub mod coordinator;
@@ -19,6 +20,7 @@ pub mod quotas;
 pub mod reassignments;
 pub mod records;
 pub mod scram;
+pub mod tokens;
 pub mod topics;
 pub mod transactions;
 
