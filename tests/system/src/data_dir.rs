@@ -204,7 +204,13 @@ fn orders(manager: &LogManager) -> Result<()> {
         let sequence = i32::try_from(number / 2 * RECORDS_PER_BATCH)?;
         let producer = (number % 2 == 0).then_some((4000, sequence));
         let first = number * RECORDS_PER_BATCH;
-        let bytes = batch(Compression::of(codec), producer, false, first, RECORDS_PER_BATCH)?;
+        // Of lz4 levels 1 to 12, the fast one among them.
+        let level = i32::try_from(number / 5)? + 1;
+        let compression = match codec {
+            Codec::Lz4 => Compression::with_level(codec, level),
+            codec => Compression::of(codec),
+        };
+        let bytes = batch(compression, producer, false, first, RECORDS_PER_BATCH)?;
         writer.append(bytes, AppendOrigin::Client)?;
     }
     for (producer, commit) in [(5000, true), (5001, false), (5002, false)] {

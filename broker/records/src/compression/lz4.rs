@@ -150,11 +150,34 @@ pub(super) struct Writer {
     out: Vec<u8>,
     block: Vec<u8>,
     scratch: Vec<u8>,
-    table: lz4_flex::block::CompressTable,
+    effort: Effort,
+}
+
+/// How hard blocks are compressed (KIP-390).
+enum Effort {
+    Fast(lz4_flex::block::CompressTable),
+    /// At one of liblz4's high-compression levels.
+    High(i32),
+}
+
+impl Effort {
+    /// Compresses `block` into `scratch`; returns how many bytes it takes.
+    fn compress(&mut self, block: &[u8], scratch: &mut [u8]) -> Result<usize, String> {
+        match self {
+            Effort::Fast(table) => lz4_flex::block::compress_into_with_table(block, scratch, table)
+                .map_err(|error| error.to_string()),
+            Effort::High(level) => {
+                let mode = lz4::block::CompressionMode::HIGHCOMPRESSION(*level);
+                lz4::block::compress_to_buffer(block, Some(mode), false, scratch)
+                    .map_err(|error| error.to_string())
+            }
+        }
+    }
 }
 
 impl Writer {
-    pub(super) fn new(mut out: Vec<u8>, magic: Magic) -> Writer {
+    /// `level`: 0 for the fast compressor, or a high-compression level.
+    pub(super) fn new(mut out: Vec<u8>, magic: Magic, level: i32) -> Writer {
         let mut header = FRAME_MAGIC.to_vec();
         header.extend_from_slice(&[VERSION | BLOCK_INDEPENDENCE, BD_64_KIB]);
         let covered = if magic == Magic::V0 { header.as_slice() } else { &header[FRAME_MAGIC.len()..] };
@@ -165,7 +188,10 @@ impl Writer {
             out,
             block: Vec::new(),
             scratch: Vec::new(),
-            table: lz4_flex::block::CompressTable::default(),
+            effort: match level {
+                0 => Effort::Fast(lz4_flex::block::CompressTable::default()),
+                level => Effort::High(level),
+            },
         }
     }
 
@@ -197,12 +223,10 @@ impl Writer {
             return Ok(());
         }
         self.scratch.resize(lz4_flex::block::get_maximum_output_size(self.block.len()), 0);
-        let length =
-            lz4_flex::block::compress_into_with_table(&self.block, &mut self.scratch, &mut self.table)
-                .map_err(|error| CompressionError::Compress {
-                    codec: Codec::Lz4,
-                    reason: error.to_string(),
-                })?;
+        let length = self
+            .effort
+            .compress(&self.block, &mut self.scratch)
+            .map_err(|reason| CompressionError::Compress { codec: Codec::Lz4, reason })?;
         let compressed = self.scratch.get(..length).unwrap_or_default();
         if length < self.block.len() {
             self.out.extend_from_slice(&(length as u32).to_le_bytes());

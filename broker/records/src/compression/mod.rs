@@ -74,17 +74,21 @@ impl Compression {
         Compression { codec, level }
     }
 
-    /// A codec at a level: gzip -1 (default) or 1 to 9, zstd -131072 to 22. Out of range is brought into range. Snappy
-    /// has no levels; neither has our lz4, which writes the same frames at any of Kafka's 17 levels.
+    /// A codec at a level: gzip -1 (default) or 1 to 9, lz4 1 to 17, zstd -131072 to 22. Out of range is brought into range,
+    /// but for lz4 it is the default. Snappy has no levels.
     pub fn with_level(codec: Codec, level: i32) -> Compression {
         let level = match codec {
             Codec::Gzip if level < 1 => Self::GZIP_LEVEL_DEFAULT,
             Codec::Gzip => level.min(9),
             Codec::Zstd => level.clamp(-131_072, 22),
+            // As in Kafka, its default is the fast compressor, and any other level the thorough one.
+            Codec::Lz4 if (1..=17).contains(&level) && level != Self::LZ4_LEVEL_DEFAULT => level,
             Codec::None | Codec::Snappy | Codec::Lz4 => 0,
         };
         Compression { codec, level }
     }
+
+    const LZ4_LEVEL_DEFAULT: i32 = 9;
 
     const GZIP_LEVEL_DEFAULT: i32 = 6;
 

@@ -44,15 +44,24 @@ fn every_codec_and_level_round_trips() {
     check(Compression::with_level(Codec::Gzip, -1));
     check(Compression::with_level(Codec::Zstd, -131_072));
     check(Compression::with_level(Codec::Zstd, 19));
-    check(Compression::with_level(Codec::Lz4, 17));
+    for level in [1, 2, 3, 9, 12, 17] {
+        check(Compression::with_level(Codec::Lz4, level));
+    }
 }
 
 #[test]
 fn levels_matter() {
-    let text = b"the quick brown fox jumps over the lazy dog, again and again. ".repeat(3000);
+    let text: Vec<u8> =
+        (0..20_000).flat_map(|n| format!("{} fox {} ", n % 97, n % 1009).into_bytes()).collect();
     let size = |codec, level| compress(Compression::with_level(codec, level), &text, Magic::V2).len();
     assert!(size(Codec::Gzip, 9) < size(Codec::Gzip, 1));
     assert!(size(Codec::Zstd, 19) < size(Codec::Zstd, -50));
+    assert!(size(Codec::Lz4, 17) < size(Codec::Lz4, 1));
+    assert!(size(Codec::Lz4, 12) < size(Codec::Lz4, 9), "9 is the fast compressor");
+    assert_eq!(
+        compress(Compression::with_level(Codec::Lz4, 9), &text, Magic::V2),
+        compress(Compression::of(Codec::Lz4), &text, Magic::V2)
+    );
 }
 
 #[test]

@@ -37,7 +37,7 @@ impl Compressor {
                 Sink::Gzip(Box::new(flate2::write::GzEncoder::new(buffer, level)))
             }
             Codec::Snappy => Sink::Snappy(snappy::Writer::new(buffer)),
-            Codec::Lz4 => Sink::Lz4(lz4::Writer::new(buffer, magic)),
+            Codec::Lz4 => Sink::Lz4(lz4::Writer::new(buffer, magic, compression.level)),
             Codec::Zstd => Sink::Zstd(Box::new(
                 zstd::stream::write::Encoder::new(buffer, compression.level)
                     .map_err(|error| failed(codec, &error))?,
