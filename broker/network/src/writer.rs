@@ -1,10 +1,10 @@
-//! Answers onto a socket: runs of bytes by one vectored write, files by sendfile.
+//! Answers onto a socket: runs of bytes by one vectored write, files by sendfile, what is to be made piece by piece.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 
-use bytes::Buf;
-use gregor_wire::{FileRegion, Rope, Segment};
+use bytes::{Buf, Bytes};
+use gregor_wire::{FileRegion, MadeRegion, Rope, Segment};
 use rustix::net::{SendAncillaryBuffer, SendFlags};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
@@ -53,6 +53,14 @@ impl Outgoing {
             None => 0,
             Some(Segment::File(region)) => send_file(stream, region).await?,
             Some(Segment::Bytes(_)) => self.send_bytes(stream).await?,
+            Some(Segment::Made(region)) => {
+                let piece = make(region).await?;
+                if region.is_empty() {
+                    self.segments.pop_front();
+                }
+                self.segments.push_front(Segment::Bytes(piece));
+                self.send_bytes(stream).await?
+            }
         };
         self.bytes -= written;
         while self.segments.front().is_some_and(Segment::is_empty) {
@@ -64,7 +72,7 @@ impl Outgoing {
     async fn send_bytes(&mut self, stream: &TcpStream) -> io::Result<usize> {
         let runs = self.segments.iter().map_while(|segment| match segment {
             Segment::Bytes(bytes) => Some(IoSlice::new(bytes)),
-            Segment::File(_) => None,
+            Segment::File(_) | Segment::Made(_) => None,
         });
         let slices: Vec<IoSlice<'_>> = runs.take(SLICES_MAX).collect();
         // More follows: let the kernel fill the packet with the file's first bytes.
@@ -92,6 +100,16 @@ impl Outgoing {
             }
         }
     }
+}
+
+/// Makes the next piece of a region, which may wait for the disk. Whoever stops waiting for it must give the answer up.
+async fn make(region: &mut MadeRegion) -> io::Result<Bytes> {
+    let mut making = region.clone();
+    let (piece, rest) = tokio::task::spawn_blocking(move || making.next_piece().map(|piece| (piece, making)))
+        .await
+        .map_err(io::Error::other)??;
+    *region = rest;
+    Ok(piece)
 }
 
 /// Sends the next bytes of a region and moves its start. A file that has become shorter than the answer says is an

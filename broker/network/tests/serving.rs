@@ -90,18 +90,24 @@ async fn unknown_versions_of_api_versions_are_answered() {
 }
 
 #[tokio::test]
-async fn files_are_sent_byte_for_byte() {
+async fn files_and_what_is_made_are_sent_byte_for_byte() {
     let fixture = Fixture::start(|_| {});
     let mut client = fixture.connect().await;
     for length in [0usize, 1, 1000, 32 * 1024 - 1, 32 * 1024, 3_000_000] {
-        client.write_all(&fixture::fetch(length, 5)).await.expect("sent");
-        let (id, body) = fixture::answer(&mut client).await;
-        assert_eq!(id, 5);
-        fixture.assert_fetched(length, body);
+        for request in [fixture::fetch(length, 5), fixture::fetch_made(length, 5)] {
+            client.write_all(&request).await.expect("sent");
+            let (id, body) = fixture::answer(&mut client).await;
+            assert_eq!(id, 5);
+            fixture.assert_fetched(length, body);
+        }
     }
-    // Pipelined: files and headers of several answers behind each other.
-    let lengths = [40_000usize, 10, 2_000_000, 50_000];
-    let requests: Vec<u8> = lengths.iter().flat_map(|length| fixture::fetch(*length, 6)).collect();
+    // Pipelined: files, pieces and headers of several answers behind each other.
+    let lengths = [40_000usize, 10, 2_000_000, 50_000, 300_000, 5];
+    let fetch = |(at, length)| match at % 3 {
+        0 => fixture::fetch_made(length, 6),
+        _ => fixture::fetch(length, 6),
+    };
+    let requests: Vec<u8> = lengths.into_iter().enumerate().flat_map(fetch).collect();
     client.write_all(&requests).await.expect("sent");
     for length in lengths {
         fixture.assert_fetched(length, fixture::answer(&mut client).await.1);

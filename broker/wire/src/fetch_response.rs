@@ -7,7 +7,7 @@ use kafka_protocol::messages::FetchResponse;
 use kafka_protocol::messages::fetch_response::{FetchableTopicResponse, PartitionData};
 use kafka_protocol::protocol::Encodable;
 
-use crate::rope::{FileRegions, RopeBuilder, Segment};
+use crate::rope::{FileRegions, RopeBuilder};
 
 /// The first version with compact lengths and tagged fields.
 const FLEXIBLE: i16 = 12;
@@ -113,7 +113,7 @@ fn encode_partition(
         Some(records) => {
             put_length(run, records.len(), version)?;
             match regions.find(records) {
-                Some(region) => rope.push(Segment::File(region.clone())),
+                Some(region) => rope.push(region.clone()),
                 None => rope.push_shared(records),
             }
         }

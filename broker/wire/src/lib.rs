@@ -20,4 +20,4 @@ pub use request::{Request, RequestHeader, WireError, decode_request};
 pub use response::{
     EncodeError, encode_response, encode_response_plain, record_bytes, unsupported_api_versions,
 };
-pub use rope::{FileRegion, FileRegions, Rope, Segment};
+pub use rope::{FileRegion, FileRegions, MadeRegion, Pieces, Rope, Segment};

@@ -1,7 +1,7 @@
-//! An answer ready to send: runs of bytes and regions of files, in order.
+//! An answer ready to send: runs of bytes, regions of files, and bytes that are made as they are sent, in order.
 //!
 //! Records never pass through a buffer of ours on their way out: in memory they stay shared slices, on disk they stay
-//! where they are until sendfile.
+//! where they are until sendfile. Those that old consumers need in an old format are converted piece by piece.
 
 use std::fs::File;
 use std::io;
@@ -9,6 +9,7 @@ use std::os::unix::fs::FileExt;
 use std::sync::{Arc, LazyLock};
 
 use bytes::{Bytes, BytesMut};
+use parking_lot::Mutex;
 
 /// Bytes of a file. The file may be unlinked meanwhile, not overwritten.
 #[derive(Clone, Debug)]
@@ -30,6 +31,65 @@ impl FileRegion {
     }
 }
 
+/// What makes bytes while they are sent.
+pub trait Pieces: Send {
+    /// The next bytes, of a bounded number and at least one; it may block on the disk. An error ends the connection, as the
+    /// answer's length is on its way already.
+    fn next_piece(&mut self) -> io::Result<Bytes>;
+}
+
+/// Bytes that are made while they are sent. They are made once: of clones only one may be used.
+#[derive(Clone)]
+pub struct MadeRegion {
+    len: usize,
+    pieces: Arc<Mutex<dyn Pieces>>,
+}
+
+impl MadeRegion {
+    /// `len` bytes, which `pieces` gives one after the other.
+    pub fn new(len: usize, pieces: impl Pieces + 'static) -> MadeRegion {
+        MadeRegion { len, pieces: Arc::new(Mutex::new(pieces)) }
+    }
+
+    /// How many bytes are still to be made.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether all has been made.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Makes the next piece and leaves the rest. Blocks.
+    pub fn next_piece(&mut self) -> io::Result<Bytes> {
+        let mut piece = self.pieces.lock().next_piece()?;
+        piece.truncate(self.len);
+        if piece.is_empty() {
+            return Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "fewer bytes were made than the answer has",
+            ));
+        }
+        self.len -= piece.len();
+        Ok(piece)
+    }
+
+    fn read(mut self) -> io::Result<Bytes> {
+        let mut all = BytesMut::new();
+        while self.len > 0 {
+            all.extend_from_slice(&self.next_piece()?);
+        }
+        Ok(all.freeze())
+    }
+}
+
+impl std::fmt::Debug for MadeRegion {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MadeRegion").field("len", &self.len).finish_non_exhaustive()
+    }
+}
+
 /// A run of an answer.
 #[derive(Clone, Debug)]
 pub enum Segment {
@@ -37,6 +97,8 @@ pub enum Segment {
     Bytes(Bytes),
     /// Bytes in a file.
     File(FileRegion),
+    /// Bytes that are made when their turn comes.
+    Made(MadeRegion),
 }
 
 impl Segment {
@@ -45,6 +107,7 @@ impl Segment {
         match self {
             Segment::Bytes(bytes) => bytes.len(),
             Segment::File(region) => region.len,
+            Segment::Made(region) => region.len,
         }
     }
 
@@ -83,6 +146,7 @@ impl Rope {
             match segment {
                 Segment::Bytes(bytes) => all.extend_from_slice(bytes),
                 Segment::File(region) => all.extend_from_slice(&region.read()?),
+                Segment::Made(region) => all.extend_from_slice(&region.clone().read()?),
             }
         }
         Ok(all.freeze())
@@ -95,13 +159,13 @@ const HANDLE_BYTES: usize = 256 * 1024 * 1024;
 /// Address space for the handles. It is never written or read, so it takes no memory.
 static HANDLES: LazyLock<Bytes> = LazyLock::new(|| Bytes::from(vec![0; HANDLE_BYTES]));
 
-/// The file regions of one answer.
+/// The file regions of one answer, and those that are made.
 ///
 /// The protocol's structs hold records as `Bytes`. A region enters them as a handle: `Bytes` of the region's length
 /// whose address says which region it is. Only [`encode_response`](crate::encode_response) with these same regions
 /// may see it; its contents are zeros.
 #[derive(Clone, Debug, Default)]
-pub struct FileRegions(Vec<FileRegion>);
+pub struct FileRegions(Vec<Segment>);
 
 impl FileRegions {
     /// No regions.
@@ -111,25 +175,40 @@ impl FileRegions {
 
     /// Keeps a region and gives the handle to put where its bytes belong. A region too long for a handle is read.
     pub fn add(&mut self, region: FileRegion) -> io::Result<Bytes> {
-        let index = self.0.len();
-        match index.checked_add(region.len) {
-            _ if region.len == 0 => Ok(Bytes::new()),
-            Some(end) if end <= HANDLE_BYTES => {
-                let handle = HANDLES.slice(index..end);
-                self.0.push(region);
+        match self.handle(region.len) {
+            Some(handle) => {
+                self.0.push(Segment::File(region));
                 Ok(handle)
             }
-            _ => region.read(),
+            None => region.read(),
         }
     }
 
+    /// The same for bytes that are made. Too many for a handle are made at once.
+    pub fn add_made(&mut self, region: MadeRegion) -> io::Result<Bytes> {
+        match self.handle(region.len) {
+            Some(handle) => {
+                self.0.push(Segment::Made(region));
+                Ok(handle)
+            }
+            None => region.read(),
+        }
+    }
+
+    /// The handle of the region to be added next, if one can stand for it.
+    fn handle(&self, len: usize) -> Option<Bytes> {
+        let index = self.0.len();
+        let end = index.checked_add(len).filter(|&end| len > 0 && end <= HANDLE_BYTES)?;
+        Some(HANDLES.slice(index..end))
+    }
+
     /// The region a handle stands for; `None` for bytes that are just bytes.
-    pub(crate) fn find(&self, bytes: &Bytes) -> Option<&FileRegion> {
+    pub(crate) fn find(&self, bytes: &Bytes) -> Option<&Segment> {
         if self.0.is_empty() {
             return None;
         }
         let index = bytes.as_ptr().addr().checked_sub(HANDLES.as_ptr().addr())?;
-        self.0.get(index).filter(|region| region.len == bytes.len())
+        self.0.get(index).filter(|region| region.len() == bytes.len())
     }
 
     /// How many regions there are.

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::response::{encode_response, encode_response_plain};
-use crate::rope::FileRegion;
+use crate::rope::{FileRegion, MadeRegion, Pieces, Segment};
 
 fn records() -> impl Strategy<Value = Option<Bytes>> {
     let bytes = |length: usize, fill: u8| Some(Bytes::from(vec![fill; length]));
@@ -79,6 +79,26 @@ prop_compose! {
     }
 }
 
+/// Gives them some at a time.
+struct InPieces(Bytes);
+
+impl Pieces for InPieces {
+    fn next_piece(&mut self) -> std::io::Result<Bytes> {
+        Ok(self.0.split_to(self.0.len().min(700)))
+    }
+}
+
+/// Puts something that makes them in the place of every second partition's records.
+fn into_made(response: &FetchResponse, regions: &mut FileRegions) -> FetchResponse {
+    let mut response = response.clone();
+    let partitions = response.responses.iter_mut().flat_map(|topic| &mut topic.partitions);
+    for records in partitions.step_by(2).filter_map(|partition| partition.records.as_mut()) {
+        let made = MadeRegion::new(records.len(), InPieces(records.clone()));
+        *records = regions.add_made(made).expect("a handle");
+    }
+    response
+}
+
 /// Puts every second partition's records into a file and its handle in their place.
 fn into_file(response: &FetchResponse, regions: &mut FileRegions) -> FetchResponse {
     let mut file = tempfile::tempfile().expect("a file");
@@ -114,7 +134,11 @@ proptest! {
             let rope = encode_response(ApiKey::Fetch, version, 5, &kind, &regions).expect("encodable");
             let files = rope.segments.iter().filter(|segment| matches!(segment, Segment::File(_))).count();
             prop_assert_eq!(files, regions.len());
-            prop_assert_eq!(rope.to_bytes().expect("readable"), plain, "version {} from a file", version);
+            prop_assert_eq!(rope.to_bytes().expect("readable"), plain.clone(), "version {} from a file", version);
+            let mut regions = FileRegions::new();
+            let kind = ResponseKind::Fetch(into_made(&response, &mut regions));
+            let rope = encode_response(ApiKey::Fetch, version, 5, &kind, &regions).expect("encodable");
+            prop_assert_eq!(rope.to_bytes().expect("made"), plain, "version {} made", version);
         }
     }
 }

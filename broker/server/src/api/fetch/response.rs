@@ -176,7 +176,8 @@ impl<'a> ResponseBuilder<'a> {
                 return Err(ResponseError::UnsupportedCompressionType);
             }
             if version <= 3 {
-                return down_conversion::convert(&config, version, fetch_offset, slice).await;
+                let converted = down_conversion::convert(&config, version, fetch_offset, slice).await?;
+                return self.regions.add_made(converted).map_err(|_| ResponseError::KafkaStorageError);
             }
         }
         self.regions.add(region(slice)).map_err(|error| {
