@@ -17,5 +17,6 @@ mod dump_log;
 mod kafka_tools;
 mod log_directories;
 mod mixed_cluster;
+mod replica_moves;
 mod swap_in_place;
 mod topics_tool;
