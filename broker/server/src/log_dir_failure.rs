@@ -44,7 +44,6 @@ impl LogDirFailures {
     /// Handles failures until the broker stops. Returns `true` when there is no directory left: nothing can be served any more.
     pub async fn handle(self, mut failures: mpsc::Receiver<PathBuf>, stop: CancellationToken) -> bool {
         while let Some(Some(dir)) = stop.run_until_cancelled(failures.recv()).await {
-            tracing::error!(dir = %dir.display(), "log directory failed: its partitions go offline");
             let replicas = Arc::clone(&self.replicas);
             let failed = dir.clone();
             let dropped = tokio::task::spawn_blocking(move || replicas.handle_log_dir_failure(&failed)).await;

@@ -214,7 +214,7 @@ impl LogCleaner {
                 tracing::info!(%partition, "cleaning given up");
             }
             // The directory is offline, and that was logged.
-            CleanError::Storage(error) => tracing::error!(%partition, %error, "cannot clean"),
+            CleanError::Storage(error) => tracing::debug!(%partition, %error, "cannot clean"),
             CleanError::Corrupt { .. } | CleanError::Batch { .. } => {
                 tracing::error!(%partition, %error, "cannot clean; the partition is uncleanable until the next start");
                 self.state.lock().uncleanable.insert((log.parent_dir(), partition.clone()));
@@ -236,8 +236,9 @@ impl LogCleaner {
             let _reservation = Reservation { cleaner: self, partition };
             match log.delete_old_segments(now) {
                 Ok(_) | Err(StorageError::Closed(_)) => {}
+                // As above.
                 Err(error) => {
-                    tracing::error!(partition = %log.topic_partition(), %error, "cannot delete old segments")
+                    tracing::debug!(partition = %log.topic_partition(), %error, "cannot delete old segments");
                 }
             }
         }

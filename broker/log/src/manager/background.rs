@@ -107,6 +107,7 @@ fn log_failure(log: &PartitionLog, what: &str, result: Result<(), StorageError>)
     match result {
         // Deleted meanwhile.
         Ok(()) | Err(StorageError::Closed(_)) => {}
-        Err(error) => tracing::error!(partition = %log.topic_partition(), %error, "cannot {what} the log"),
+        // Its directory is offline, which was logged once for all of its logs.
+        Err(error) => tracing::debug!(partition = %log.topic_partition(), %error, "cannot {what} the log"),
     }
 }

@@ -73,7 +73,8 @@ impl ReplicaManager {
     pub fn handle_log_dir_failure(&self, dir: &Path) -> Option<FailedDir> {
         let control = self.control.lock();
         let failed = self.logs.drop_failed_dir(dir)?;
-        tracing::error!(dir = %dir.display(), reason = failed.reason, partitions = failed.logs.len(), "log directory failed");
+        // Why was logged when it went offline.
+        tracing::warn!(dir = %dir.display(), partitions = failed.logs.len(), "the directory's partitions go offline");
         self.take_offline(&failed.logs);
         self.forget_moves(&failed.future_logs);
         drop(control);
