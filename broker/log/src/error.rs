@@ -196,7 +196,11 @@ pub enum OpenError {
     #[error("{} is not a partition's directory (it should be named topic-partition); remove or move it", .0.display())]
     ForeignDirectory(PathBuf),
     /// One partition in two directories.
-    #[error("{partition} is in both {} and {}", first.display(), second.display())]
+    #[error(
+        "{partition} is in both {} and {}: a move between them may have been cut short; remove one of them, that in the \
+         directory that failed if one did",
+        first.display(), second.display()
+    )]
     DuplicateLog {
         /// The partition.
         partition: TopicPartition,

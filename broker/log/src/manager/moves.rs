@@ -58,6 +58,7 @@ impl LogManager {
             to.cleaner_checkpoint().set(to, partition, clean_end)?;
         }
         future.become_current()?;
+        future.adopt_verifications(&current);
         self.logs.write().insert(partition.clone(), Arc::clone(&future));
         self.future_logs.write().remove(partition);
         let tidied = self.discard(&current, now).and_then(|()| match self.dir(&future.parent_dir()) {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use gregor_model::{LeaderEpoch, Offset, TopicId, TopicPartition};
+use gregor_model::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, TopicId, TopicPartition};
 
 use crate::testing::*;
 use crate::{
@@ -215,8 +215,13 @@ fn a_log_moves_between_directories() {
     let future = logs.get_or_create_future(&partition(0), Some(topic_id()), target, NOW).unwrap();
     assert!(future.is_future());
     future.append_as_follower(read_all(&current).into(), None, NOW).unwrap();
+    let verify = |log: &PartitionLog| {
+        log.start_transaction_verification(ProducerId(1), 0, ProducerEpoch(0), NOW).unwrap()
+    };
+    let guard = verify(&current);
     logs.replace_current_with_future(&partition(0), NOW).unwrap();
     let moved = logs.log(&partition(0)).unwrap();
+    assert_eq!(verify(&moved), guard, "what a producer was about to write may be written still");
     assert_eq!(moved.parent_dir(), *target);
     assert!(!moved.is_future());
     assert_eq!(moved.dir(), target.join("topic-0"));

@@ -22,6 +22,13 @@ impl PartitionLog {
         Some(writer.producers.start_verification(producer_id, sequence, epoch, now))
     }
 
+    /// Takes over the verifications under way at the log whose place this one takes, so that producers which have asked
+    /// their coordinator need not do so again.
+    pub(crate) fn adopt_verifications(&self, from: &PartitionLog) {
+        let begun = from.writer.lock().producers.verifications();
+        self.writer.lock().producers.adopt_verifications(begun);
+    }
+
     /// Whether the producer has a transaction open here.
     pub fn has_ongoing_transaction(&self, producer_id: ProducerId) -> bool {
         self.writer.lock().producers.has_ongoing(producer_id)

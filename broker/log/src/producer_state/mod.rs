@@ -74,6 +74,13 @@ struct Verification {
     epoch: ProducerEpoch,
 }
 
+/// The verifications under way at one log.
+#[derive(Debug)]
+pub(crate) struct Verifications {
+    of: HashMap<ProducerId, Verification>,
+    guards_given: u64,
+}
+
 /// What becomes of a batch that is to be appended.
 #[derive(Debug)]
 pub enum Admission {
@@ -249,6 +256,17 @@ impl ProducerState {
             verification.lowest_sequence = sequence;
         }
         verification.guard
+    }
+
+    /// The verifications under way, for [`ProducerState::adopt_verifications`].
+    pub(crate) fn verifications(&self) -> Verifications {
+        Verifications { of: self.verifications.clone(), guards_given: self.guards_given }
+    }
+
+    /// Goes on with the verifications that were begun at the log that this one takes the place of.
+    pub(crate) fn adopt_verifications(&mut self, begun: Verifications) {
+        self.verifications = begun.of;
+        self.guards_given = self.guards_given.max(begun.guards_given);
     }
 
     /// Applies what was checked, its batches being written. Returns the completed transactions, each with the last
