@@ -2,6 +2,9 @@
 //!
 //! Invariant: what it says of a log is never above the log's recovery point. A truncation below it rewrites the file
 //! before anything is appended again; otherwise a crash would leave segments unread that were never flushed.
+//!
+//! Beyond what the file says, only a crash leaves a hole between two segments of ours (`recovery/hole`): whatever leaves
+//! one on purpose first makes what is there durable and has the file say so ([`RecoveryPoints::cover`]).
 
 use std::collections::HashMap;
 
@@ -35,6 +38,37 @@ impl RecoveryPoints {
         write(dir, &entries)?;
         *written = entries.into_iter().collect();
         Ok(())
+    }
+
+    /// Has the file say something of the log, and `needed` at least if that is given. It is written only if it does not;
+    /// `current` is asked for the recovery point under the lock.
+    pub(crate) fn cover(
+        &self,
+        dir: &LogDir,
+        partition: &TopicPartition,
+        needed: Option<Offset>,
+        current: impl FnOnce() -> Offset,
+    ) -> Result<(), StorageError> {
+        let mut written = self.written.lock();
+        if written.get(partition).is_some_and(|known| needed.is_none_or(|needed| *known >= needed)) {
+            return Ok(());
+        }
+        let current = current();
+        let mut entries: Vec<_> = written
+            .iter()
+            .filter(|(other, _)| *other != partition)
+            .map(|(partition, offset)| (partition.clone(), *offset))
+            .collect();
+        entries.push((partition.clone(), current));
+        write(dir, &entries)?;
+        written.insert(partition.clone(), current);
+        Ok(())
+    }
+
+    /// Whether the file says of each log what `current` does.
+    pub(crate) fn agree(&self, current: &[(TopicPartition, Offset)]) -> bool {
+        let written = self.written.lock();
+        current.iter().all(|(partition, offset)| written.get(partition) == Some(offset))
     }
 
     /// The log's recovery point is now at most `offset`.
@@ -81,5 +115,22 @@ mod tests {
         assert_eq!(file().as_deref(), Some("0\n1\na 0 10\n"));
         points.lower(dir, &a, Offset(7)).unwrap();
         assert_eq!(file().as_deref(), Some("0\n1\na 0 7\n"));
+    }
+
+    #[test]
+    fn what_the_file_says_already_is_not_written_again() {
+        let (_root, partition_dir) = partition_dir();
+        let dir = partition_dir.log_dir();
+        let a = TopicPartition::new("a", 0);
+        let points = RecoveryPoints::default();
+        // (needed, the log's recovery point, what the file says then)
+        let steps =
+            [(None, 3, 3), (None, 4, 3), (Some(3), 4, 3), (Some(4), 6, 6), (Some(5), 9, 6), (Some(8), 7, 7)];
+        for (needed, current, said) in steps {
+            points.cover(dir, &a, needed.map(Offset), || Offset(current)).unwrap();
+            assert!(points.agree(&[(a.clone(), Offset(said))]), "{needed:?} {current}");
+            let file = std::fs::read_to_string(dir.path().join(offsets::RECOVERY_POINT)).unwrap();
+            assert_eq!(file, format!("0\n1\na 0 {said}\n"));
+        }
     }
 }

@@ -17,6 +17,9 @@ const PENDING_MAX: usize = 64;
 /// Below so many candidates a search reads them all at once.
 const BLOCK_ENTRIES: u32 = 256;
 
+/// So many zeros at the end are no entries that a crash has torn.
+const PREALLOCATED_BYTES_MIN: usize = 512;
+
 /// An entry of a sparse index; offsets are stored relative to the segment's base.
 pub trait IndexEntry: Copy + PartialEq + std::fmt::Debug {
     /// Stored size in bytes, at most 16.
@@ -217,6 +220,14 @@ impl<E: IndexEntry> SparseIndex<E> {
         let read = self.file.read_at(&mut bytes, u64::from(at) * E::SIZE as u64)?;
         bytes.truncate(read);
         Ok(bytes.chunks_exact(E::SIZE).map(|entry| E::decode(self.base, entry)).collect())
+    }
+
+    /// Whether the file ends in zeros, as Kafka's does while the segment is appended to.
+    pub(crate) fn is_preallocated(&self) -> Result<bool, StorageError> {
+        let len = self.file.len()?;
+        let mut end = [0; PREALLOCATED_BYTES_MIN];
+        let Some(from) = len.checked_sub(end.len() as u64) else { return Ok(false) };
+        Ok(self.file.read_at(&mut end, from)? == end.len() && end.iter().all(|&byte| byte == 0))
     }
 
     fn stored(&self) -> Result<Stored<E>, StorageError> {

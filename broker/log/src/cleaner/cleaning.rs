@@ -81,6 +81,9 @@ pub(super) fn clean(
     stats.map_utilization = map.utilization();
     let end = map.latest_offset() + 1;
     let count = view.segments.partition_point(|segment| segment.base() < end);
+    if let Some(next) = view.segments.get(count) {
+        log.settle_for_compaction(next.base(), now)?;
+    }
     let groups = groups(view.segments.get(..count).unwrap_or_default(), found, &log_config)?;
     let mut rewrite = Rewrite {
         log,

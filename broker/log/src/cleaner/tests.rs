@@ -1,6 +1,7 @@
 //! Cleanings of logs on disk: what can be read afterwards, after a restart, and after a crash at every operation.
 
 mod crash;
+mod former;
 mod random_walk;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -19,7 +20,6 @@ use super::offset_map::{KeyHash, SLOT_BYTES};
 use super::pace::SharedRate;
 use super::*;
 use crate::partition_dir::PartitionDir;
-use crate::recovery::Checkpoint;
 use crate::testing::*;
 use crate::{
     AppendOrigin, CleanupPolicy, FetchIsolation, LogConfig, LogManager, LogManagerConfig, PartitionLog,
@@ -42,7 +42,7 @@ fn compacted() -> LogConfig {
 
 /// Opens the log as one that a crash left.
 fn open(dir: &Arc<PartitionDir>) -> PartitionLog {
-    load(dir, compacted(), Checkpoint { compacted: true, ..checkpoint(false, 0) }).unwrap()
+    load_crashed(dir, compacted()).unwrap()
 }
 
 type Record = (u8, Option<u8>);

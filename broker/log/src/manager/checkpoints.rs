@@ -41,12 +41,14 @@ impl LogManager {
         write(dir, offsets::LOG_START, &self.all_with_future(), PartitionLog::log_start_to_checkpoint)
     }
 
-    fn write_recovery_points(&self, dir: &ManagedDir) -> Result<(), StorageError> {
+    pub(super) fn write_recovery_points(&self, dir: &ManagedDir) -> Result<(), StorageError> {
         let all = self.all_with_future();
-        dir.log_dir.recovery_points().write(&dir.log_dir, || {
-            let here = all.iter().filter(|log| Arc::ptr_eq(log.partition_dir().log_dir(), &dir.log_dir));
-            here.map(|log| (log.topic_partition().clone(), log.recovery_point())).collect()
-        })
+        dir.log_dir.recovery_points().write(&dir.log_dir, || recovery_points(dir, &all))
+    }
+
+    /// Whether the file says of each log of the directory what is the case.
+    pub(super) fn recovery_points_are_written(&self, dir: &ManagedDir) -> bool {
+        dir.log_dir.recovery_points().agree(&recovery_points(dir, &self.all_with_future()))
     }
 
     /// Writes all checkpoints of one directory.
@@ -54,6 +56,11 @@ impl LogManager {
         self.checkpoint_dir(dir)?;
         write(dir, offsets::HIGH_WATERMARK, &self.all_with_future(), |log| Some(log.high_watermark()))
     }
+}
+
+fn recovery_points(dir: &ManagedDir, logs: &[Arc<PartitionLog>]) -> Vec<(TopicPartition, Offset)> {
+    let here = logs.iter().filter(|log| Arc::ptr_eq(log.partition_dir().log_dir(), &dir.log_dir));
+    here.map(|log| (log.topic_partition().clone(), log.recovery_point())).collect()
 }
 
 fn write(

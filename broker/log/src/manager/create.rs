@@ -148,12 +148,11 @@ impl LogManager {
         // Should there be files already, nothing is known of them: they are read through.
         let checkpoint = Checkpoint {
             clean: false,
-            recovery_point: Offset::ZERO,
+            recovery_point: None,
             log_start: Offset::ZERO,
             now,
             producer_expiration_ms: self.config.producer_id_expiration_ms,
             index_interval_bytes: config.index_interval_bytes,
-            compacted: config.cleanup_policy.compact,
         };
         let loaded = load_log(&partition_dir, &checkpoint)?;
         tracing::info!(%partition, dir = %dir.log_dir.path().display(), is_future, "created the log");

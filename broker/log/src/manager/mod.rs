@@ -6,6 +6,8 @@
 mod background;
 mod checkpoints;
 mod create;
+#[cfg(test)]
+mod damage_tests;
 mod dir_lock;
 mod failure;
 mod moves;

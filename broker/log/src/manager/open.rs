@@ -29,7 +29,8 @@ const LOG_EVERY: usize = 1000;
 /// What the files of one log directory say of its logs.
 struct DirCheckpoints {
     clean: bool,
-    recovery_points: HashMap<TopicPartition, Offset>,
+    /// `None`: there are none, or they are damaged.
+    recovery_points: Option<HashMap<TopicPartition, Offset>>,
     log_starts: HashMap<TopicPartition, Offset>,
     high_watermarks: HashMap<TopicPartition, Offset>,
 }
@@ -131,6 +132,11 @@ impl LogManager {
             }
             load();
         });
+        // From now on what the file says holds; a hole left by compaction is not taken for a crash's any more.
+        if checkpoints.recovery_points.is_none() || !self.recovery_points_are_written(dir) {
+            // A failure has taken the directory offline, and was logged there.
+            let _ = self.write_recovery_points(dir);
+        }
     }
 
     /// Lists the logs of a directory; `None` if that fails, which the directory has noted.
@@ -166,12 +172,11 @@ impl LogManager {
         let config = self.topic_config(&job.partition.topic);
         let checkpoint = Checkpoint {
             clean: checkpoints.clean,
-            recovery_point: of(&checkpoints.recovery_points).unwrap_or_default(),
+            recovery_point: checkpoints.recovery_points.as_ref().and_then(of),
             log_start: of(&checkpoints.log_starts).unwrap_or_default(),
             now,
             producer_expiration_ms: self.config.producer_id_expiration_ms,
             index_interval_bytes: config.index_interval_bytes,
-            compacted: config.cleanup_policy.compact,
         };
         // The directory has noted the failure; the others of its logs are given up with it.
         let Ok(loaded) = load_log(&partition_dir, &checkpoint) else { return };
@@ -254,24 +259,27 @@ fn read_checkpoints(dir: &LogDir) -> Result<DirCheckpoints, StorageError> {
     let marker = dir.path().join(clean_shutdown::NAME);
     let clean = dir.run_if_exists("unlink", &marker, |disk| disk.remove_file(&marker))?.is_some();
     let recovery_points = read_offsets(dir, offsets::RECOVERY_POINT)?;
-    dir.recovery_points().assume(recovery_points.clone());
+    dir.recovery_points().assume(recovery_points.clone().unwrap_or_default());
     Ok(DirCheckpoints {
         clean,
         recovery_points,
-        log_starts: read_offsets(dir, offsets::LOG_START)?,
-        high_watermarks: read_offsets(dir, offsets::HIGH_WATERMARK)?,
+        log_starts: read_offsets(dir, offsets::LOG_START)?.unwrap_or_default(),
+        high_watermarks: read_offsets(dir, offsets::HIGH_WATERMARK)?.unwrap_or_default(),
     })
 }
 
 /// A damaged checkpoint is as good as none: more is recovered then, or the log start is found anew.
-fn read_offsets(dir: &LogDir, name: &str) -> Result<HashMap<TopicPartition, Offset>, StorageError> {
+fn read_offsets(dir: &LogDir, name: &str) -> Result<Option<HashMap<TopicPartition, Offset>>, StorageError> {
     let path = dir.path().join(name);
     let bytes = dir.run_if_exists("read", &path, |disk| match disk.read(&path, checkpoint::BYTES_MAX) {
-        Err(error) if error.kind() == io::ErrorKind::InvalidData => Ok(Vec::new()),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => Ok(b"too long".to_vec()),
         other => other,
     })?;
-    Ok(offsets::parse(&bytes.unwrap_or_default()).unwrap_or_else(|problem| {
-        tracing::error!(path = %path.display(), %problem, "damaged checkpoint, taken as empty");
-        HashMap::new()
-    }))
+    // Kafka creates the file empty, and a file system may leave it so.
+    let Some(bytes) = bytes.filter(|bytes| !bytes.is_empty()) else { return Ok(None) };
+    Ok(offsets::parse(&bytes)
+        .inspect_err(|problem| {
+            tracing::error!(path = %path.display(), %problem, "damaged checkpoint, taken as empty");
+        })
+        .ok())
 }

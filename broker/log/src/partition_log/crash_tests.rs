@@ -35,8 +35,6 @@ struct Expected {
     in_flight: Option<History>,
     /// What lies before must survive.
     durable: Offset,
-    /// What the last `recovery-point-offset-checkpoint` says.
-    recovery_point: Offset,
     sequences: [i32; 2],
     epoch: i32,
 }
@@ -63,10 +61,7 @@ fn work(log: &PartitionLog, random: &mut Random, expected: &mut Expected) {
             0..68 => append(log, random, expected, step),
             68..76 => log.flush(NOW).is_ok(),
             76..82 => log.flush_rolled(NOW).is_ok(),
-            82..90 => {
-                expected.recovery_point = log.recovery_point();
-                true
-            }
+            82..90 => checkpoint_recovery_point(log),
             90..96 => truncate(log, random, expected),
             96..98 => delete_head(log, random),
             _ => restart(log, random, expected),
@@ -77,6 +72,13 @@ fn work(log: &PartitionLog, random: &mut Random, expected: &mut Expected) {
         expected.in_flight = None;
         expected.durable = log.marks.read().flushed;
     }
+}
+
+/// What `LogManager` does every minute.
+fn checkpoint_recovery_point(log: &PartitionLog) -> bool {
+    let log_dir = log.partition_dir().log_dir();
+    let entry = || vec![(log.topic_partition().clone(), log.recovery_point())];
+    log_dir.recovery_points().write(log_dir, entry).is_ok()
 }
 
 fn append(log: &PartitionLog, random: &mut Random, expected: &mut Expected, step: u64) -> bool {
@@ -125,8 +127,6 @@ fn truncate(log: &PartitionLog, random: &mut Random, expected: &mut Expected) ->
     if log.truncate_to(target, NOW).is_err() {
         return false;
     }
-    // What `LogManager` has done by then.
-    expected.recovery_point = expected.recovery_point.min(log.recovery_point());
     expected.history = shorter;
     forget_sequences(log, expected);
     true
@@ -139,7 +139,6 @@ fn restart(log: &PartitionLog, random: &mut Random, expected: &mut Expected) -> 
     if log.truncate_fully_and_start_at(target, NOW).is_err() {
         return false;
     }
-    expected.recovery_point = expected.recovery_point.min(log.recovery_point());
     expected.history.clear();
     forget_sequences(log, expected);
     true
@@ -170,7 +169,7 @@ fn run(seed: u64, crash_at: Option<u64>, crash: Crash) -> u64 {
     let mut expected = Expected::default();
     {
         let dir = partition_dir_on(before.path(), Arc::clone(&disk) as _);
-        match load(&dir, config.clone(), checkpoint(false, 0)) {
+        match load_crashed(&dir, config.clone()) {
             Ok(log) => work(&log, &mut random, &mut expected),
             Err(_) => return disk.operations(),
         }
@@ -184,8 +183,7 @@ fn run(seed: u64, crash_at: Option<u64>, crash: Crash) -> u64 {
 
 fn verify(root: PathBuf, config: &LogConfig, expected: &Expected, crash: Crash, context: &str) {
     let dir = partition_dir_on(&root, Arc::new(OsDisk));
-    let log = load(&dir, config.clone(), checkpoint(false, expected.recovery_point.0))
-        .unwrap_or_else(|error| panic!("{context}: {error}"));
+    let log = load_crashed(&dir, config.clone()).unwrap_or_else(|error| panic!("{context}: {error}"));
     let bytes = read_all(&log);
     let end = log.log_end_offset();
     let found = [Some(&expected.history), expected.in_flight.as_ref()]

@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use gregor_model::{Offset, Timestamp};
 
-use super::PartitionLog;
 use super::read::floor_segment;
+use super::{PartitionLog, Segments};
 use crate::StorageError;
 use crate::producer_snapshots::ProducerSnapshots;
 
@@ -114,6 +114,33 @@ impl PartitionLog {
         self.count_flush(begun);
         self.mark_flushed(truncations, end, Some(end.min(active)), now);
         Ok(())
+    }
+
+    /// Makes everything before `base` durable and has the recovery point checkpoint say so. Under the writer's lock.
+    pub(super) fn settle_before(&self, base: Offset, segments: &Segments) -> Result<(), StorageError> {
+        let from = floor_segment(segments, self.recovery_point());
+        segments.get(from..).unwrap_or_default().iter().try_for_each(|segment| segment.sync())?;
+        self.dir.sync()?;
+        {
+            let mut marks = self.marks.write();
+            marks.recovery_point = marks.recovery_point.max(base);
+            marks.flushed = marks.flushed.max(base);
+        }
+        self.cover_recovery_point(Some(base))
+    }
+
+    /// Before segments are compacted, which leaves holes that must not be taken for a crash's: everything before the
+    /// active segment becomes durable, and the recovery point checkpoint says so of what lies before `base` at least.
+    pub(crate) fn settle_for_compaction(&self, base: Offset, now: Timestamp) -> Result<(), StorageError> {
+        self.flush_rolled(now)?;
+        self.cover_recovery_point(Some(base))
+    }
+
+    /// Has the recovery point checkpoint say something of the log, and `needed` at least if the log is that far.
+    pub(super) fn cover_recovery_point(&self, needed: Option<Offset>) -> Result<(), StorageError> {
+        let log_dir = self.dir.log_dir();
+        let current = || self.recovery_point();
+        log_dir.recovery_points().cover(log_dir, self.topic_partition(), needed, current)
     }
 
     fn count_flush(&self, begun: Instant) {

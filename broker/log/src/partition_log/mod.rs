@@ -14,6 +14,8 @@ mod crash_tests;
 mod epochs;
 mod flush;
 mod flush_turns;
+#[cfg(test)]
+mod hole_tests;
 mod lifecycle;
 mod marks;
 mod producers;

@@ -101,7 +101,7 @@ impl PartitionLog {
             return Ok(0);
         }
         if count == segments.len() {
-            self.roll(writer, marks.log_end.offset, now)?;
+            self.roll(writer, |_| marks.log_end.offset, now)?;
         }
         let segments = self.segments.load_full();
         let (gone, kept) = segments.split_at(count.min(segments.len().saturating_sub(1)));

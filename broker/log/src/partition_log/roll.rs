@@ -8,6 +8,7 @@ use gregor_model::{Offset, Timestamp};
 use super::{PartitionLog, Segments, Writer};
 use crate::file_name::FileState;
 use crate::segment::{RELATIVE_OFFSET_MAX, Segment};
+use crate::segment_scan::ScanError;
 use crate::{LogConfig, StorageError};
 
 /// The random share of `segment.jitter.ms` by which the active segment rolls earlier.
@@ -55,6 +56,18 @@ pub(super) struct Incoming {
     pub(super) max_timestamp: Option<Timestamp>,
 }
 
+impl Incoming {
+    /// Where the segment begins that it goes to: where the records before it end, as a hole between two segments must not
+    /// look like the end of one that a crash has lost. Kafka begins it with the first offset to come.
+    fn base_from(&self, records_end: Offset) -> Offset {
+        if self.last_offset - records_end <= RELATIVE_OFFSET_MAX {
+            return records_end;
+        }
+        let first = self.first_offset.unwrap_or(self.last_offset + -RELATIVE_OFFSET_MAX);
+        first.max(records_end)
+    }
+}
+
 impl PartitionLog {
     /// The segment to append to, a new one if the active one is full.
     pub(super) fn roll_if_full(
@@ -82,20 +95,25 @@ impl PartitionLog {
         if !should_roll(&input) {
             return Ok(active);
         }
-        let base = incoming.first_offset.unwrap_or(incoming.last_offset + -RELATIVE_OFFSET_MAX);
-        self.roll(writer, base, now)
+        self.roll(writer, |records_end| incoming.base_from(records_end), now)
     }
 
-    /// Begins a new segment at `base`, or at the log end if that is higher.
+    /// Begins a new segment; `base_from` says where, given where the records of the active one end.
     pub(super) fn roll(
         &self,
         writer: &mut Writer,
-        base: Offset,
+        base_from: impl FnOnce(Offset) -> Offset,
         now: Timestamp,
     ) -> Result<Arc<Segment>, StorageError> {
         let log_end = self.log_end_offset();
-        let base = base.max(log_end).max(Offset::ZERO);
         let active = self.active()?;
+        let records_end = match active.read_next_offset() {
+            Ok(end) => end.min(log_end),
+            Err(ScanError::Storage(error)) => return Err(error),
+            // Whoever reads it is told.
+            Err(ScanError::Corrupt { .. }) => log_end,
+        };
+        let base = base_from(records_end);
         let mut segments = Segments::clone(&self.segments.load());
         if active.base() == base {
             // Only an empty segment can have the base of the next: its indexes are too small for a single entry.
@@ -104,6 +122,10 @@ impl PartitionLog {
         } else {
             active.seal()?;
         }
+        if base > records_end {
+            self.settle_before(base, &segments)?;
+        }
+        self.cover_recovery_point(None)?;
         let config = self.config.load();
         let segment = Arc::new(Segment::create(&self.dir, base, FileState::Plain, now)?);
         if config.preallocate {
@@ -152,5 +174,28 @@ mod tests {
         check(RollInput { size: 0, index_full: true, ..CALM }, true);
         check(RollInput { offset_fits: false, ..CALM }, true);
         check(RollInput { waited_ms: 11, segment_ms: i64::MAX, ..CALM }, false);
+    }
+
+    #[test]
+    fn where_a_segment_begins() {
+        let far = RELATIVE_OFFSET_MAX;
+        // (first and last offset to come, end of the records, base)
+        let cases = [
+            (Some(10), 12, 10, 10),
+            (Some(15), 17, 10, 10),
+            (Some(far), far + 10, 10, 10),
+            (Some(far), far + 11, 10, far),
+            (None, 17, 10, 10),
+            (None, far + 11, 10, 11),
+        ];
+        for (first, last, end, base) in cases {
+            let incoming = Incoming {
+                bytes: 1,
+                first_offset: first.map(Offset),
+                last_offset: Offset(last),
+                max_timestamp: None,
+            };
+            assert_eq!(incoming.base_from(Offset(end)), Offset(base), "{first:?} {last} {end}");
+        }
     }
 }

@@ -194,12 +194,7 @@ fn a_segment_with_offsets_too_far_from_its_base_is_split() {
         bytes.extend_from_slice(&batch_with(options, 2, 30, NOW.0));
     }
     std::fs::write(dir.path().join("00000000000000000000.log"), &bytes).unwrap();
-    let log = load(
-        &dir,
-        LogConfig::default(),
-        crate::recovery::Checkpoint { compacted: true, ..checkpoint(false, 0) },
-    );
-    let log = log.unwrap();
+    let log = load_unclean(&dir, LogConfig::default());
     assert_eq!(log.segment_count(), 3);
     assert_eq!(log.log_end_offset(), Offset(2 * far + 2));
     assert_eq!(read_all(&log), bytes);

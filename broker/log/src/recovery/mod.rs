@@ -1,5 +1,6 @@
 //! From the files of a partition's directory to its log (`LogLoader`): look, decide (`plan`, pure), act (`run`).
 
+mod hole;
 mod plan;
 mod producers;
 mod run;

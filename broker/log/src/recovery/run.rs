@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use gregor_model::{Offset, Timestamp, TopicId};
 
+use super::hole::{Gap, LeftBy};
 use super::plan::{Found, Reason, RecoveryStep, plan};
 use super::producers::{ProducerRebuild, rebuild_producer_state};
 use super::segment::{Overflow, Rebuilt, recover_segment};
@@ -17,7 +18,7 @@ use crate::partition_dir::PartitionDir;
 use crate::partition_log::LoadedLog;
 use crate::producer_snapshots::ProducerSnapshots;
 use crate::segment::Segment;
-use crate::segment_scan::{BatchScan, ScanError};
+use crate::segment_scan::{BatchScan, HeaderScan, ScanError};
 use crate::transaction_index::BadTransactionIndex;
 
 /// What is known of the log from before.
@@ -25,13 +26,12 @@ use crate::transaction_index::BadTransactionIndex;
 pub(crate) struct Checkpoint {
     /// The directory was closed cleanly.
     pub(crate) clean: bool,
-    pub(crate) recovery_point: Offset,
+    /// What the recovery point checkpoint says; `None`: nothing that could be read.
+    pub(crate) recovery_point: Option<Offset>,
     pub(crate) log_start: Offset,
     pub(crate) now: Timestamp,
     pub(crate) producer_expiration_ms: i64,
     pub(crate) index_interval_bytes: u32,
-    /// The log is compacted, so that offsets may be missing between its segments.
-    pub(crate) compacted: bool,
 }
 
 /// How much of a segment is copied at a time when it is split.
@@ -46,13 +46,18 @@ struct Loader<'a> {
     rebuilt: Rebuilt,
     /// The end of the last segment, if that was recovered.
     recovered_end: Option<Offset>,
+    /// Everything before it is on disk.
+    recovery_point: Offset,
+    /// Who appended last; not looked at yet if `None`.
+    left_by: Option<LeftBy>,
+    newest_base: Offset,
 }
 
 /// Loads the log in `dir`.
 pub(crate) fn load_log(dir: &Arc<PartitionDir>, checkpoint: &Checkpoint) -> Result<LoadedLog, StorageError> {
     let found = look(dir)?;
-    let recovery_point = (!checkpoint.clean).then_some(checkpoint.recovery_point);
-    let steps = plan(&found, recovery_point);
+    let recovery_point = checkpoint.recovery_point.unwrap_or_default();
+    let steps = plan(&found, (!checkpoint.clean).then_some(recovery_point));
     let gone: BTreeSet<Offset> = steps
         .iter()
         .filter_map(|step| match step {
@@ -73,6 +78,9 @@ pub(crate) fn load_log(dir: &Arc<PartitionDir>, checkpoint: &Checkpoint) -> Resu
         snapshots: ProducerSnapshots::new(Arc::clone(dir), snapshots),
         rebuilt: Rebuilt { epochs: load_epochs(dir)?, ..Rebuilt::default() },
         recovered_end: None,
+        recovery_point,
+        left_by: None,
+        newest_base: newest_base(&found),
     };
     for step in steps {
         if loader.perform(step)?.is_break() {
@@ -80,6 +88,11 @@ pub(crate) fn load_log(dir: &Arc<PartitionDir>, checkpoint: &Checkpoint) -> Resu
         }
     }
     loader.finish()
+}
+
+fn newest_base(found: &Found) -> Offset {
+    let logs = found.files.iter().filter(|(name, _)| name.kind == FileKind::Log);
+    logs.map(|(name, _)| name.base).max().unwrap_or_default()
 }
 
 /// Lists the files, and looks where the segments end that are about to replace others.
@@ -190,15 +203,17 @@ impl Loader<'_> {
         reason: Reason,
     ) -> Result<std::ops::ControlFlow<()>, StorageError> {
         let (base, partition) = (segment.base(), self.dir.partition());
-        if let Some(end) = self.recovered_end
-            && end < base
-            && !self.checkpoint.compacted
+        if let Some(end) = self.recovered_end.filter(|end| *end < base)
+            && reason == Reason::UncleanShutdown
         {
-            // Both were written after the recovery point, and the first has lost whole batches at its end. Kafka
-            // goes on with a hole that replicas do not have; what follows it is fetched again instead.
-            tracing::warn!(%partition, %end, next_base = %base, "a segment ends before the next begins, cutting the log there");
-            self.remove_segments_from(base)?;
-            return Ok(std::ops::ControlFlow::Break(()));
+            if self.is_loss(end, &segment)? {
+                // Kafka goes on with a hole that replicas do not have; what follows it is fetched again instead.
+                tracing::warn!(%partition, %end, next_base = %base, "a segment has lost its end, cutting the log there");
+                self.remove_segments_from(base)?;
+                return Ok(std::ops::ControlFlow::Break(()));
+            }
+            tracing::info!(%partition, %end, next_base = %base, "offsets are missing between two segments");
+            self.settle_before(base)?;
         }
         tracing::info!(%partition, %base, bytes = segment.size(), ?reason, "recovering a segment");
         // Snapshots beyond may know of batches that are about to be cut off.
@@ -216,6 +231,52 @@ impl Loader<'_> {
         }
         self.remove_segments_from(base + 1)?;
         Ok(std::ops::ControlFlow::Break(()))
+    }
+
+    /// Whether the crash has made the hole before the segment.
+    fn is_loss(&mut self, end: Offset, next: &Segment) -> Result<bool, StorageError> {
+        let left_by = match self.left_by {
+            Some(left_by) => left_by,
+            None => {
+                let newest = Segment::existing(self.dir, self.newest_base, 0, self.checkpoint.now);
+                let by_kafka =
+                    newest.offset_index().is_preallocated()? || newest.time_index().is_preallocated()?;
+                if by_kafka { LeftBy::Kafka } else { LeftBy::Gregor }
+            }
+        };
+        self.left_by = Some(left_by);
+        let first_batch = match HeaderScan::new(next.log(), 0, next.size()).next() {
+            Ok(first) => first.map(|first| first.header.last_offset()),
+            Err(ScanError::Corrupt { .. }) => None,
+            Err(ScanError::Storage(error)) => return Err(error),
+        };
+        let within_reach = |offset| self.segments.last().is_none_or(|before| before.can_hold(offset));
+        let log_dir = self.dir.log_dir();
+        let gap = Gap {
+            clean: self.checkpoint.clean,
+            cleaned_to: log_dir.cleaner_checkpoint().get(log_dir, self.dir.partition())?,
+            end,
+            recovery_point: self.checkpoint.recovery_point.map(|_| self.recovery_point),
+            left_by,
+            next_base: next.base(),
+            within_reach: first_batch.is_none_or(within_reach),
+        };
+        Ok(gap.is_loss())
+    }
+
+    /// Makes what was recovered durable, so that the hole before `base` is not taken for the next crash's.
+    fn settle_before(&mut self, base: Offset) -> Result<(), StorageError> {
+        let from =
+            self.segments.partition_point(|segment| segment.base() <= self.recovery_point).saturating_sub(1);
+        self.segments.get(from..).unwrap_or_default().iter().try_for_each(|segment| segment.sync())?;
+        self.dir.sync()?;
+        self.recovery_point = self.recovery_point.max(base);
+        let log_dir = self.dir.log_dir();
+        match self.checkpoint.recovery_point {
+            // The file is not to be trusted; it is written when all logs of the directory are loaded.
+            None => Ok(()),
+            Some(_) => log_dir.recovery_points().cover(log_dir, self.dir.partition(), Some(base), || base),
+        }
     }
 
     /// Moves the rest of a segment into one of its own (`LocalLog.splitOverflowedSegment`). A crash in between leaves
@@ -310,8 +371,7 @@ impl Loader<'_> {
         self.snapshots.remove_strays(&bases)?;
         self.rebuild_producers(log_end)?;
         // After a crash nothing tells how much of it is on disk; only a flush raises the recovery point then.
-        let recovery_point =
-            if self.checkpoint.clean { log_end } else { self.checkpoint.recovery_point.min(log_end) };
+        let recovery_point = if self.checkpoint.clean { log_end } else { self.recovery_point.min(log_end) };
         Ok(LoadedLog {
             segments: self.segments,
             log_start,

@@ -12,6 +12,7 @@ use gregor_records::{BatchBuilder, BatchOptions};
 use tempfile::TempDir;
 
 use crate::background::Background;
+use crate::checkpoint::offsets;
 
 use crate::disk::{Disk, OsDisk};
 use crate::log_dir::{FailureChannel, LogDir};
@@ -63,12 +64,11 @@ pub(crate) fn batch_with(options: BatchOptions, count: i32, bytes: usize, timest
 pub(crate) fn checkpoint(clean: bool, recovery_point: i64) -> Checkpoint {
     Checkpoint {
         clean,
-        recovery_point: Offset(recovery_point),
+        recovery_point: Some(Offset(recovery_point)),
         log_start: Offset::ZERO,
         now: NOW,
         producer_expiration_ms: i64::MAX,
         index_interval_bytes: 4096,
-        compacted: false,
     }
 }
 
@@ -100,6 +100,15 @@ pub(crate) fn load(
 /// Loads the log in `dir` as one that a crash left.
 pub(crate) fn load_unclean(dir: &Arc<PartitionDir>, config: LogConfig) -> PartitionLog {
     load(dir, config, checkpoint(false, 0)).unwrap()
+}
+
+/// Loads the log in `dir` as one that a crash left, with the recovery point that its log directory has on file.
+pub(crate) fn load_crashed(dir: &Arc<PartitionDir>, config: LogConfig) -> Result<PartitionLog, StorageError> {
+    let file = dir.log_dir().path().join(offsets::RECOVERY_POINT);
+    let known = std::fs::read(file).map(|bytes| offsets::parse(&bytes).unwrap()).unwrap_or_default();
+    dir.log_dir().recovery_points().assume(known.clone());
+    let recovery_point = known.get(dir.partition()).copied();
+    load(dir, config, Checkpoint { recovery_point, ..checkpoint(false, 0) })
 }
 
 /// All records' bytes of a log, read as a follower reads.
