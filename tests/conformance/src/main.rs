@@ -103,7 +103,7 @@ fn topics() -> CreateTopicsRequest {
     let doomed = (0..=6).map(|version| format!("doomed-{version}"));
     // Made here, so that both clusters have their coordinators on broker 0.
     let internal = ["__consumer_offsets", "__transaction_state"];
-    let names = ["plain", "compacted", "small", "deleted", "altered"];
+    let names = ["plain", "compacted", "small", "deleted", "altered", cases::SEQUENCES];
     let names = names.into_iter().chain(internal).map(str::to_owned);
     let topic = |name: String| {
         let assignment = |(index, brokers)| {

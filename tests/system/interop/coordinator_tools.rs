@@ -3,11 +3,17 @@
 
 use crate::kafka_tools::tool;
 use anyhow::{Context as _, Result, ensure};
-use gregor_harness::cluster::SETTLE;
+use gregor_harness::cluster::{SETTLE, topic_name};
 use gregor_harness::java::kafka_tool;
+use gregor_harness::rpc::Rpc;
 use gregor_harness::{
     BrokerKind, Cluster, ClusterBuilder, Group, TestContext, Transactor, replicas, run_within, wait,
 };
+use gregor_model::{Offset, ProducerEpoch, ProducerId, Sequence, Timestamp};
+use gregor_records::{BatchBuilder, BatchOptions, Producer};
+use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
+use kafka_protocol::messages::{ProduceRequest, TransactionalId};
+use kafka_protocol::protocol::StrBytes;
 use std::time::Duration;
 
 const TOPIC: &str = "orders";
@@ -126,6 +132,62 @@ fn kafkas_transaction_tools_work_on_gregor() {
         }
         Ok(())
     });
+}
+
+/// A producer that nobody coordinates has written in a transaction, long ago: what is left when a marker is lost.
+#[test]
+fn kafka_transactions_finds_and_ends_a_hanging_transaction() {
+    run_within(DEADLINE, async |context| {
+        let cluster = ClusterBuilder::of(&[BrokerKind::Gregor])
+            .property("transaction.state.log.replication.factor", "1")
+            .property("transaction.state.log.min.isr", "1")
+            .property("transaction.state.log.num.partitions", "1")
+            .property("transaction.partition.verification.enable", "false")
+            .start(context)
+            .await?;
+        cluster.create_topic(TOPIC, 1, 1).await?;
+        // There must be a coordinator to be asked about.
+        let transactor = Transactor::start(&cluster.bootstrap(), "payments").await?;
+        transactor.begin_with(TOPIC, 0, &["committed".to_owned()]).await?;
+        transactor.commit().await?;
+        produce_and_vanish(&cluster).await?;
+
+        let bootstrap = cluster.bootstrap();
+        let transactions =
+            async |arguments: &[&str]| tool(context, &bootstrap, TRANSACTIONS, arguments, "").await;
+        let found = transactions(&["find-hanging", "--broker-id", "0"]).await?;
+        // Topic, partition, producer, its epoch, no coordinator epoch, where it starts.
+        ensure!(columns(&found, TOPIC)?.starts_with("orders 0 4242 3 -1 2 "), "{found}");
+        let partition = ["--topic", TOPIC, "--partition", "0"];
+        transactions(&[&["abort", "--start-offset", "2"][..], &partition].concat()).await?;
+        let found = transactions(&[&["find-hanging"][..], &partition].concat()).await?;
+        ensure!(found.lines().count() <= 1, "{found}");
+        transactor.begin_with(TOPIC, 0, &["after it".to_owned()]).await?;
+        transactor.commit().await?;
+        let read = gregor_harness::read_back::read_topic(&bootstrap, TOPIC, 1).await?;
+        ensure!(read[&0].values().eq(["committed", "after it"]), "read: {read:?}");
+        Ok(())
+    });
+}
+
+async fn produce_and_vanish(cluster: &Cluster) -> Result<()> {
+    const TWO_HOURS_MS: i64 = 7_200_000;
+    let producer =
+        Producer { id: ProducerId(4242), epoch: ProducerEpoch(3), base_sequence: Some(Sequence(0)) };
+    let options = BatchOptions { producer: Some(producer), transactional: true, ..BatchOptions::default() };
+    let mut builder = BatchBuilder::new(options)?;
+    builder.append(Offset(0), Some(Timestamp::now() + -TWO_HOURS_MS), None, Some(b"lost"), &[])?;
+    let data = PartitionProduceData::default().with_records(Some(builder.finish()?.into()));
+    let topic = TopicProduceData::default().with_name(topic_name(TOPIC)).with_partition_data(vec![data]);
+    let request = ProduceRequest::default()
+        .with_transactional_id(Some(TransactionalId(StrBytes::from_static_str("vanished"))))
+        .with_acks(-1)
+        .with_timeout_ms(5_000)
+        .with_topic_data(vec![topic]);
+    let answer = Rpc::connect(&cluster.brokers[0].address()).await?.call(8, &request).await?;
+    let partitions = answer.responses.iter().flat_map(|topic| &topic.partition_responses);
+    ensure!(partitions.map(|partition| partition.error_code).eq([0]), "Produce: {answer:?}");
+    Ok(())
 }
 
 /// The columns of the first line with `word` below the heading, one space between them.

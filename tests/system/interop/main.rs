@@ -14,6 +14,7 @@ mod damages;
 #[allow(dead_code, reason = "the suites share it, and each needs a part")]
 mod data_dir;
 mod dump_log;
+mod java_copier;
 mod kafka_tools;
 mod log_directories;
 mod mixed_cluster;

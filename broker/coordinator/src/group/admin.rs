@@ -51,13 +51,13 @@ impl Group {
             }
             results.push((partition, Ok(())));
         }
-        self.write_tombstones(turn, deleted, false);
+        self.end_if_spent(turn, deleted);
         Ok(results)
     }
 
     /// The topics of these partitions are deleted: their offsets go too.
     pub(super) fn forget_partitions(&mut self, turn: &mut Turn<'_>, partitions: &[TopicPartition]) {
         let deleted = partitions.iter().filter(|partition| self.offsets.delete(partition)).cloned().collect();
-        self.write_tombstones(turn, deleted, false);
+        self.end_if_spent(turn, deleted);
     }
 }

@@ -50,6 +50,10 @@ pub enum GroupError {
     InvalidTxnState,
     #[error("the transaction must be aborted")]
     TransactionAbortable,
+    #[error("the producer id is not the transactional id's")]
+    InvalidProducerIdMapping,
+    #[error("another request for the transactional id is under way")]
+    ConcurrentTransactions,
     #[error("the request is invalid")]
     InvalidRequest,
     #[error("the request's version is too old for the group's protocol")]
@@ -147,14 +151,62 @@ impl AppendFailure {
             Self::MessageTooLarge | Self::RecordListTooLarge | Self::InvalidFetchSize => {
                 GroupError::InvalidCommitOffsetSize
             }
-            Self::NetworkException | Self::CoordinatorLoadInProgress | Self::ConcurrentTransactions => {
-                GroupError::CoordinatorLoadInProgress
-            }
+            Self::NetworkException | Self::CoordinatorLoadInProgress => GroupError::CoordinatorLoadInProgress,
+            Self::ConcurrentTransactions => GroupError::ConcurrentTransactions,
             Self::RequestTimedOut => GroupError::RequestTimedOut,
             Self::InvalidProducerEpoch => GroupError::InvalidProducerEpoch,
-            Self::InvalidTxnState | Self::InvalidProducerIdMapping => GroupError::InvalidTxnState,
+            Self::InvalidTxnState => GroupError::InvalidTxnState,
+            Self::InvalidProducerIdMapping => GroupError::InvalidProducerIdMapping,
             Self::TransactionAbortable => GroupError::TransactionAbortable,
             Self::Other => GroupError::UnknownServerError,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use AppendFailure::*;
+
+    #[test]
+    fn what_each_failed_append_is_answered_with() {
+        const TABLE: [(AppendFailure, GroupError, GroupError); 19] = [
+            //                              a group's record                     a commit
+            (
+                UnknownTopicOrPartition,
+                GroupError::CoordinatorNotAvailable,
+                GroupError::CoordinatorNotAvailable,
+            ),
+            (NotEnoughReplicas, GroupError::CoordinatorNotAvailable, GroupError::CoordinatorNotAvailable),
+            (
+                NotEnoughReplicasAfterAppend,
+                GroupError::CoordinatorNotAvailable,
+                GroupError::CoordinatorNotAvailable,
+            ),
+            (NotLeaderOrFollower, GroupError::NotCoordinator, GroupError::NotCoordinator),
+            (KafkaStorageError, GroupError::NotCoordinator, GroupError::NotCoordinator),
+            (RequestTimedOut, GroupError::RebalanceInProgress, GroupError::RequestTimedOut),
+            (MessageTooLarge, GroupError::UnknownServerError, GroupError::InvalidCommitOffsetSize),
+            (RecordListTooLarge, GroupError::UnknownServerError, GroupError::InvalidCommitOffsetSize),
+            (InvalidFetchSize, GroupError::UnknownServerError, GroupError::InvalidCommitOffsetSize),
+            // What verification says, which only commits ask for.
+            (NetworkException, GroupError::UnknownServerError, GroupError::CoordinatorLoadInProgress),
+            (
+                CoordinatorLoadInProgress,
+                GroupError::UnknownServerError,
+                GroupError::CoordinatorLoadInProgress,
+            ),
+            (CoordinatorNotAvailable, GroupError::UnknownServerError, GroupError::CoordinatorNotAvailable),
+            (NotCoordinator, GroupError::UnknownServerError, GroupError::NotCoordinator),
+            (ConcurrentTransactions, GroupError::UnknownServerError, GroupError::ConcurrentTransactions),
+            (InvalidProducerEpoch, GroupError::UnknownServerError, GroupError::InvalidProducerEpoch),
+            (InvalidProducerIdMapping, GroupError::UnknownServerError, GroupError::InvalidProducerIdMapping),
+            (InvalidTxnState, GroupError::UnknownServerError, GroupError::InvalidTxnState),
+            (TransactionAbortable, GroupError::UnknownServerError, GroupError::TransactionAbortable),
+            (Other, GroupError::UnknownServerError, GroupError::UnknownServerError),
+        ];
+        for (failure, group, commit) in TABLE {
+            assert_eq!((failure.of_group(), failure.of_commit()), (group, commit), "{failure:?}");
         }
     }
 }

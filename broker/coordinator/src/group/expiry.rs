@@ -2,6 +2,7 @@
 
 use gregor_model::TopicPartition;
 
+use super::GroupError;
 use super::request::Batch;
 use super::state::{Group, Kind};
 use super::turn::{Turn, Waiting};
@@ -9,8 +10,8 @@ use crate::schema::group::encode_group_key;
 use crate::schema::offset::OffsetKey;
 
 impl Group {
-    /// Removes what has expired and leaves tombstones for it. Says whether the group itself is gone.
-    pub(super) fn expire(&mut self, turn: &mut Turn<'_>) -> bool {
+    /// Removes what has expired and leaves tombstones for it.
+    pub(super) fn expire(&mut self, turn: &mut Turn<'_>) {
         let retention_ms = turn.config.offsets_retention_ms;
         let expired: Vec<TopicPartition> = self
             .offsets
@@ -24,9 +25,16 @@ impl Group {
         for partition in &expired {
             self.offsets.expire(partition);
         }
+        self.end_if_spent(turn, expired);
+    }
+
+    /// Offsets have been removed: tombstones for them, and the end of a group that has neither members nor any left.
+    pub(super) fn end_if_spent(&mut self, turn: &mut Turn<'_>, removed: Vec<TopicPartition>) {
         let gone = self.is_empty() && self.offsets.is_empty();
-        self.write_tombstones(turn, expired, gone);
-        gone
+        self.write_tombstones(turn, removed, gone);
+        if gone {
+            self.die(turn, GroupError::NotCoordinator);
+        }
     }
 
     /// Tombstones for offsets and, when the group is gone and was ever written, for the group.

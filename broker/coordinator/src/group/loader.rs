@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 
-use gregor_model::{Offset, ProducerId, Timestamp, TopicPartition};
+use gregor_model::{Offset, ProducerId, Timestamp};
 
 use super::classic::ClassicGroup;
 use super::consumer::ConsumerGroup;
+use super::loaded_offsets::LoadedOffsets;
 use super::request::Effect;
 use super::state::Group;
 use super::{GroupConfig, GroupShard};
@@ -23,7 +24,7 @@ type TransactionalOffsets = HashMap<OffsetKey, Option<(OffsetValue, Offset)>>;
 pub struct GroupLoader {
     groups: HashMap<GroupId, GroupValue>,
     consumers: HashMap<GroupId, ConsumerGroup>,
-    offsets: HashMap<OffsetKey, (OffsetValue, Offset)>,
+    offsets: LoadedOffsets,
     transactions: HashMap<ProducerId, TransactionalOffsets>,
 }
 
@@ -47,17 +48,14 @@ impl GroupLoader {
         let Some(key) = key else { return Ok(()) };
         match GroupTopicKey::decode(key)? {
             GroupTopicKey::Offset(key) => {
-                let value = value.map(OffsetValue::decode).transpose()?.map(|value| (value, batch));
+                let value = value.map(OffsetValue::decode).transpose()?;
                 match (producer, value) {
                     (Some(producer), value) => {
-                        self.transactions.entry(producer).or_default().insert(key, value);
+                        let value = value.map(|value| (value, batch));
+                        self.transactions.entry(producer).or_default().insert(key.into(), value);
                     }
-                    (None, Some(value)) => {
-                        self.offsets.insert(key, value);
-                    }
-                    (None, None) => {
-                        self.offsets.remove(&key);
-                    }
+                    (None, Some(value)) => self.offsets.insert(key, value, batch),
+                    (None, None) => self.offsets.remove(key),
                 }
             }
             GroupTopicKey::Group(group) => {
@@ -89,12 +87,9 @@ impl GroupLoader {
     pub fn marker(&mut self, producer: ProducerId, committed: bool) {
         let Some(decided) = self.transactions.remove(&producer).filter(|_| committed) else { return };
         for (key, value) in decided {
-            let Some((value, at)) = value else {
-                self.offsets.remove(&key);
-                continue;
-            };
-            if self.offsets.get(&key).is_none_or(|(_, before)| *before < at) {
-                self.offsets.insert(key, (value, at));
+            match value {
+                Some((value, at)) => self.offsets.decide(key, value, at),
+                None => self.offsets.remove(key.as_ref()),
             }
         }
     }
@@ -112,21 +107,14 @@ impl GroupLoader {
                 groups.insert(id, Group::of_consumers(group));
             }
         }
-        let mut group_of = |id: &GroupId, store: &mut dyn FnMut(&mut Group)| {
-            store(groups.entry(id.clone()).or_insert_with(|| Group::new(id.clone(), now)));
-        };
-        for (key, (value, at)) in self.offsets {
-            let partition: TopicPartition = key.partition;
-            group_of(&key.group, &mut |group| {
-                group.offsets.store(partition.clone(), value.clone(), at);
-            });
+        for (id, offsets) in self.offsets.by_group() {
+            groups.entry(id).or_insert_with_key(|id| Group::new(id.clone(), now)).offsets = offsets;
         }
         for (producer, undecided) in self.transactions {
-            for (key, value) in undecided {
+            for (OffsetKey { group, partition }, value) in undecided {
                 let Some((value, at)) = value else { continue };
-                group_of(&key.group, &mut |group| {
-                    group.offsets.load_transactional(producer, key.partition.clone(), value.clone(), at);
-                });
+                let group = groups.entry(group).or_insert_with_key(|id| Group::new(id.clone(), now));
+                group.offsets.load_transactional(producer, partition, value, at);
             }
         }
         let mut shard = GroupShard::new(config);

@@ -12,6 +12,7 @@ pub mod consumer;
 mod dispatch;
 mod error;
 mod expiry;
+mod loaded_offsets;
 mod loader;
 mod offsets;
 pub mod request;

@@ -43,6 +43,11 @@ pub(super) struct Offsets {
 }
 
 impl Offsets {
+    /// What has been read from the log.
+    pub(super) fn loaded(committed: HashMap<TopicPartition, Stored>) -> Offsets {
+        Offsets { committed, ..Offsets::default() }
+    }
+
     pub(super) fn get(&self, partition: &TopicPartition) -> Option<&OffsetValue> {
         self.committed.get(partition).map(|stored| &stored.value)
     }

@@ -226,11 +226,7 @@ impl GroupShard {
         let ids: Vec<GroupId> = self.groups.keys().cloned().collect();
         let mut effects = Vec::new();
         for id in ids {
-            effects.extend(self.with(&id, now, |group, turn| {
-                if group.expire(turn) {
-                    group.die(turn, GroupError::NotCoordinator);
-                }
-            }));
+            effects.extend(self.with(&id, now, Group::expire));
         }
         effects
     }

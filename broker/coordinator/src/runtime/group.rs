@@ -54,7 +54,7 @@ impl GroupCoordinator {
     /// No partition yet; `count` is how many `__consumer_offsets` has, which stays until the broker restarts.
     pub fn new(log: Arc<dyn TopicLog>, config: GroupConfig, compression: Compression, count: i32) -> Self {
         let errands = Arc::new(|_, _, errand: std::convert::Infallible| match errand {});
-        GroupCoordinator { partitions: Partitions::new(log, config, compression, errands), count }
+        GroupCoordinator { partitions: Partitions::new(log, config, compression, errands, None), count }
     }
 
     /// The partition of `__consumer_offsets` that a group belongs to.

@@ -15,8 +15,8 @@ pub(super) struct Read {
     pub(super) error: Option<LoadError>,
 }
 
-/// Folds everything in the partition. A damaged record is reported and left out, as in Kafka; a damaged batch ends
-/// the load with what was read before it.
+/// Folds everything in the partition. A damaged record is reported and left out, and so is a batch whose bytes are not
+/// those that were written; where no batch can be made out any more, the load ends with what was read before.
 pub(super) fn load<L: Loader>(log: &dyn TopicLog, partition: i32) -> (L, Read) {
     let mut loader = L::default();
     let mut end = Offset::ZERO;
@@ -40,7 +40,10 @@ fn fold<L: Loader>(
                 Ok(batch) => {
                     let next = batch.header().next_offset();
                     if next > *at {
-                        fold_batch(loader, &batch, *at, partition)?;
+                        if let Err(reason) = fold_batch(loader, &batch, *at, partition) {
+                            let from = batch.header().base_offset();
+                            tracing::error!(partition, offset = %from, next = %next, reason, "left a damaged batch out");
+                        }
                         *at = next;
                     }
                 }
@@ -56,22 +59,22 @@ fn fold<L: Loader>(
     Ok(())
 }
 
+/// The error says what is wrong with the batch, of which the records before the damage have been folded.
 fn fold_batch<L: Loader>(
     loader: &mut L,
     batch: &BatchRef<'_>,
     from: Offset,
     partition: i32,
-) -> Result<(), LoadError> {
+) -> Result<(), String> {
     let header = batch.header();
-    let corrupt = |reason: String| LoadError::Corrupt { at: header.base_offset(), reason };
-    batch.check_crc().map_err(|error| corrupt(error.to_string()))?;
-    let mut records = batch.records(Limits::for_batch(header)).map_err(|error| corrupt(error.to_string()))?;
-    while let Some(record) = records.next_record().map_err(|error| corrupt(error.to_string()))? {
+    batch.check_crc().map_err(|error| error.to_string())?;
+    let mut records = batch.records(Limits::for_batch(header)).map_err(|error| error.to_string())?;
+    while let Some(record) = records.next_record().map_err(|error| error.to_string())? {
         if record.offset < from {
             continue;
         }
         if header.is_control() {
-            let marker = EndTransactionMarker::parse(&record).map_err(|error| corrupt(error.to_string()))?;
+            let marker = EndTransactionMarker::parse(&record).map_err(|error| error.to_string())?;
             if let (Some(marker), Some(producer)) = (marker, header.producer_id) {
                 loader.marker(producer, marker.commit);
             }

@@ -46,6 +46,8 @@ struct State<M: Machine> {
 
 /// The partitions of one coordinator topic.
 pub struct Partitions<M: Machine> {
+    /// How many the topic must have, if that matters.
+    count: Option<i32>,
     log: Arc<dyn TopicLog>,
     config: ConfigOf<M>,
     compression: Compression,
@@ -57,14 +59,17 @@ pub struct Partitions<M: Machine> {
 }
 
 impl<M: Machine> Partitions<M> {
-    /// None owned yet. `errands` takes what the machines ask beside answers and appends.
+    /// None owned yet. `errands` takes what the machines ask beside answers and appends. While the topic has another number
+    /// of partitions than `count`, no partition is loaded.
     pub fn new(
         log: Arc<dyn TopicLog>,
         config: ConfigOf<M>,
         compression: Compression,
         errands: Errands<M>,
+        count: Option<i32>,
     ) -> Arc<Partitions<M>> {
         Arc::new(Partitions {
+            count,
             log,
             config,
             compression,
@@ -129,6 +134,18 @@ impl<M: Machine> Partitions<M> {
         let Term { partition, epoch, .. } = *term;
         if let Some(before) = &term.before {
             before.cancelled().await;
+        }
+        if let (Some(expected), Some(found)) = (self.count, self.log.partition_count().await)
+            && expected != found
+        {
+            // Ids are spread over the partitions by their number: another broker may coordinate them by now.
+            tracing::error!(
+                partition,
+                expected,
+                found,
+                "a coordinator topic's number of partitions has changed"
+            );
+            return None;
         }
         let permit = self.loads.acquire().await.ok()?;
         let started = Timestamp::now();

@@ -20,11 +20,16 @@ use crate::transaction::*;
 struct MemoryLog {
     bytes: Mutex<(Vec<u8>, i64)>,
     is_replicated: watch::Sender<bool>,
+    partition_count: Mutex<i32>,
 }
 
 impl Default for MemoryLog {
     fn default() -> Self {
-        MemoryLog { bytes: Mutex::default(), is_replicated: watch::Sender::new(true) }
+        MemoryLog {
+            bytes: Mutex::default(),
+            is_replicated: watch::Sender::new(true),
+            partition_count: Mutex::new(1),
+        }
     }
 }
 
@@ -43,6 +48,10 @@ impl TopicLog for MemoryLog {
 
     fn range(&self, _partition: i32) -> Result<Range<Offset>, LoadError> {
         Ok(Offset(0)..Offset(self.bytes.lock().1))
+    }
+
+    async fn partition_count(&self) -> Option<i32> {
+        Some(*self.partition_count.lock())
     }
 
     fn read(&self, _partition: i32, from: Offset) -> Result<Bytes, LoadError> {
@@ -222,6 +231,56 @@ async fn a_transaction_is_decided_and_its_markers_written() {
     stop.cancel();
     sender.await.expect("stops");
     coordinator.shutdown().await;
+}
+
+#[tokio::test]
+async fn another_number_of_partitions_is_not_served() {
+    let outside = Arc::new(Outside::default());
+    let log = Arc::new(MemoryLog::default());
+    let coordinator = TransactionCoordinator::new(
+        log.clone(),
+        TransactionConfig::default(),
+        1,
+        outside.clone(),
+        outside.clone(),
+    );
+    *log.partition_count.lock() = 2;
+    coordinator.elect(0, LeaderEpoch(1));
+    let describe = || coordinator.describe("x".into());
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+        assert_eq!(describe().await, Err(TransactionError::CoordinatorLoadInProgress));
+    }
+    *log.partition_count.lock() = 1;
+    coordinator.resign(0, Some(LeaderEpoch(2)));
+    coordinator.elect(0, LeaderEpoch(3));
+    until(async || describe().await == Err(TransactionError::TransactionalIdNotFound)).await;
+    coordinator.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_damaged_batch_is_left_out() {
+    let log = Arc::new(MemoryLog::default());
+    let broker = || GroupCoordinator::new(log.clone(), GroupConfig::default(), Compression::NONE, 1);
+    let first = broker();
+    first.elect(0, LeaderEpoch(1));
+    until(async || first.commit(commit(7)).await.is_ok()).await;
+    let damaged_from = log.bytes.lock().0.len();
+    assert!(first.commit(commit(8)).await.is_ok());
+    let damaged_to = log.bytes.lock().0.len();
+    let mut other = commit(9);
+    other.claim.group = "h".into();
+    assert!(first.commit(other).await.is_ok());
+    first.resign(0, Some(LeaderEpoch(2)));
+    log.bytes.lock().0[(damaged_from + damaged_to) / 2 + 20] ^= 1;
+    let second = broker();
+    second.elect(0, LeaderEpoch(2));
+    until(async || fetched(&second).await.is_ok()).await;
+    assert_eq!(fetched(&second).await, Ok(Some(Offset(7))));
+    let (groups, _) = second.list().await;
+    assert_eq!(groups.len(), 2, "what lies behind the damage is read");
+    second.shutdown().await;
+    first.shutdown().await;
 }
 
 /// A leader that writes what it is told, but answers only when it is let.

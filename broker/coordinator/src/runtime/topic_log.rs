@@ -57,6 +57,9 @@ pub trait TopicLog: Send + Sync + 'static {
     /// The partition is not here.
     fn range(&self, partition: i32) -> Result<Range<Offset>, LoadError>;
 
+    /// How many partitions the topic has now; `None` if that cannot be told.
+    async fn partition_count(&self) -> Option<i32>;
+
     /// Whole batches from the one that holds `from`, at least one if there is one. Blocks on the disk.
     ///
     /// # Errors

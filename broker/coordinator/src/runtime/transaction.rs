@@ -82,7 +82,7 @@ impl TransactionCoordinator {
             })
         };
         Arc::new(TransactionCoordinator {
-            partitions: Partitions::new(log, config, Compression::NONE, errands),
+            partitions: Partitions::new(log, config, Compression::NONE, errands, Some(count)),
             count,
             producer_ids: Arc::new(Mutex::new(ProducerIds::new())),
             source,

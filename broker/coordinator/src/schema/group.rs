@@ -6,15 +6,15 @@ use gregor_model::Timestamp;
 
 use super::SchemaError;
 use super::consumer_group::{self, ConsumerKey};
-use super::offset::{self, OffsetKey};
+use super::offset::{self, OffsetKeyRef};
 use super::primitive::{Reader, Writer};
 use crate::{GroupId, InstanceId, MemberId};
 
 /// A key of `__consumer_offsets`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum GroupTopicKey {
+pub enum GroupTopicKey<'a> {
     /// Versions 0 and 1: a committed offset.
-    Offset(OffsetKey),
+    Offset(OffsetKeyRef<'a>),
     /// Version 2: a group.
     Group(GroupId),
     /// Versions 3 to 8: a part of a consumer group (KIP-848), which Apache Kafka skips with a warning in ZooKeeper mode.
@@ -61,13 +61,13 @@ pub struct GroupValue {
     pub members: Vec<MemberValue>,
 }
 
-impl GroupTopicKey {
+impl<'a> GroupTopicKey<'a> {
     /// Reads any key of `__consumer_offsets`.
-    pub fn decode(key: &[u8]) -> Result<GroupTopicKey, SchemaError> {
+    pub fn decode(key: &'a [u8]) -> Result<GroupTopicKey<'a>, SchemaError> {
         let mut reader = Reader::new(key);
         match reader.i16("version")? {
             version if offset::KEY_VERSIONS.contains(&version) => {
-                OffsetKey::decode_body(&mut reader).map(GroupTopicKey::Offset)
+                OffsetKeyRef::decode_body(&mut reader).map(GroupTopicKey::Offset)
             }
             2 => Ok(GroupTopicKey::Group(GroupId::from(reader.string("group", false)?))),
             version if consumer_group::KEY_VERSIONS.contains(&version) => {

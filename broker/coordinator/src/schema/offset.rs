@@ -19,6 +19,17 @@ pub struct OffsetKey {
     pub partition: TopicPartition,
 }
 
+/// An offset key as it lies in its record: reading it copies nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OffsetKeyRef<'a> {
+    /// The group.
+    pub group: &'a str,
+    /// The topic consumed.
+    pub topic: &'a str,
+    /// Which of its partitions.
+    pub partition: i32,
+}
+
 /// What was committed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OffsetValue {
@@ -44,12 +55,26 @@ impl OffsetKey {
         writer.finish()
     }
 
+    /// The same, borrowed.
+    pub fn as_ref(&self) -> OffsetKeyRef<'_> {
+        let TopicPartition { topic, partition } = &self.partition;
+        OffsetKeyRef { group: self.group.as_str(), topic: topic.as_str(), partition: *partition }
+    }
+}
+
+impl<'a> OffsetKeyRef<'a> {
     /// Reads the key after its version.
-    pub(super) fn decode_body(reader: &mut Reader<'_>) -> Result<OffsetKey, SchemaError> {
-        let group = GroupId::from(reader.string("group", false)?);
+    pub(super) fn decode_body(reader: &mut Reader<'a>) -> Result<OffsetKeyRef<'a>, SchemaError> {
+        let group = reader.string("group", false)?;
         let topic = reader.string("topic", false)?;
         let partition = reader.i32("partition")?;
-        Ok(OffsetKey { group, partition: TopicPartition::new(topic, partition) })
+        Ok(OffsetKeyRef { group, topic, partition })
+    }
+}
+
+impl From<OffsetKeyRef<'_>> for OffsetKey {
+    fn from(key: OffsetKeyRef<'_>) -> OffsetKey {
+        OffsetKey { group: key.group.into(), partition: TopicPartition::new(key.topic, key.partition) }
     }
 }
 
@@ -111,7 +136,11 @@ mod tests {
     fn bytes_as_kafka_writes_them() {
         let key = OffsetKey { group: "g1".into(), partition: TopicPartition::new("orders", 3) };
         assert_eq!(key.encode(), hex("0001 00026731 00066f7264657273 00000003"));
-        assert_eq!(GroupTopicKey::decode(&key.encode()), Ok(GroupTopicKey::Offset(key)));
+        let encoded = key.encode();
+        let Ok(GroupTopicKey::Offset(decoded)) = GroupTopicKey::decode(&encoded) else {
+            panic!("an offset's key");
+        };
+        assert_eq!(OffsetKey::from(decoded), key);
         let written = hex("0003 000000000000002a 00000007 00046d657461 0000018bcfe56800");
         assert_eq!(value().encode(), written);
         assert_eq!(OffsetValue::decode(&written), Ok(value()));

@@ -12,7 +12,7 @@ use crate::group::request::RequestId;
 /// What EndTxn does in a state: nothing more to decide, a decision to store, or a refusal.
 fn rule(state: TransactionState, commit: bool) -> Result<Option<TransactionState>, TransactionError> {
     use TransactionState::{
-        CompleteAbort, CompleteCommit, Dead, Empty, Ongoing, PrepareAbort, PrepareCommit,
+        CompleteAbort, CompleteCommit, Dead, Empty, Ongoing, PrepareAbort, PrepareCommit, PrepareEpochFence,
     };
     match (state, commit) {
         (Ongoing, true) => Ok(Some(PrepareCommit)),
@@ -21,7 +21,7 @@ fn rule(state: TransactionState, commit: bool) -> Result<Option<TransactionState
         (PrepareCommit, true) | (PrepareAbort, false) => Err(TransactionError::ConcurrentTransactions),
         (Empty | PrepareAbort | CompleteAbort, true)
         | (Empty | PrepareCommit | CompleteCommit, false)
-        | (Dead, _) => Err(TransactionError::InvalidTxnState),
+        | (Dead | PrepareEpochFence, _) => Err(TransactionError::InvalidTxnState),
     }
 }
 
@@ -126,7 +126,7 @@ mod tests {
     #[test]
     fn every_state_by_decision() {
         type Rule = Result<Option<TransactionState>, TransactionError>;
-        const TABLE: [(TransactionState, Rule, Rule); 7] = [
+        const TABLE: [(TransactionState, Rule, Rule); 8] = [
             // state          commit                       abort
             (Empty, Err(InvalidTxnState), Err(InvalidTxnState)),
             (Ongoing, Ok(Some(PrepareCommit)), Ok(Some(PrepareAbort))),
@@ -135,6 +135,7 @@ mod tests {
             (CompleteCommit, Ok(None), Err(InvalidTxnState)),
             (CompleteAbort, Err(InvalidTxnState), Ok(None)),
             (Dead, Err(InvalidTxnState), Err(InvalidTxnState)),
+            (PrepareEpochFence, Err(InvalidTxnState), Err(InvalidTxnState)),
         ];
         for (state, commit, abort) in TABLE {
             assert_eq!(rule(state, true), commit, "{state:?} commit");

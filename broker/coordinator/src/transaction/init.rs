@@ -60,7 +60,9 @@ impl TransactionShard {
                 Err(TransactionError::ConcurrentTransactions)
             }
             TransactionState::Ongoing => self.fence(&init.id.clone(), Some(request), now),
-            TransactionState::Dead => Err(TransactionError::UnknownServerError),
+            TransactionState::Dead | TransactionState::PrepareEpochFence => {
+                Err(TransactionError::UnknownServerError)
+            }
             TransactionState::Empty | TransactionState::CompleteCommit | TransactionState::CompleteAbort => {
                 let target = next_producer(metadata, init, fresh, now)?;
                 Ok(vec![self.store(&init.id, target, Then::AnswerInit(request))])

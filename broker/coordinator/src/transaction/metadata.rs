@@ -23,11 +23,14 @@ pub enum TransactionState {
     CompleteAbort,
     /// Being forgotten. Never stored.
     Dead,
+    /// Where Kafka's coordinator stands between raising an epoch to fence a producer and aborting its transaction. Never
+    /// stored, and never seen here, where both are one step; clients may ask for it.
+    PrepareEpochFence,
 }
 
 impl TransactionState {
     /// Every state that clients may name in a filter.
-    pub const ALL: [TransactionState; 7] = [
+    pub const ALL: [TransactionState; 8] = [
         TransactionState::Empty,
         TransactionState::Ongoing,
         TransactionState::PrepareCommit,
@@ -35,6 +38,7 @@ impl TransactionState {
         TransactionState::CompleteCommit,
         TransactionState::CompleteAbort,
         TransactionState::Dead,
+        TransactionState::PrepareEpochFence,
     ];
 
     /// The name that ListTransactions and DescribeTransactions give.
@@ -47,6 +51,7 @@ impl TransactionState {
             TransactionState::CompleteCommit => "CompleteCommit",
             TransactionState::CompleteAbort => "CompleteAbort",
             TransactionState::Dead => "Dead",
+            TransactionState::PrepareEpochFence => "PrepareEpochFence",
         }
     }
 
@@ -76,7 +81,7 @@ impl TransactionState {
             TransactionState::PrepareAbort => TransactionStatus::PrepareAbort,
             TransactionState::CompleteCommit => TransactionStatus::CompleteCommit,
             TransactionState::CompleteAbort => TransactionStatus::CompleteAbort,
-            TransactionState::Dead => return None,
+            TransactionState::Dead | TransactionState::PrepareEpochFence => return None,
         })
     }
 

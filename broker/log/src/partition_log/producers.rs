@@ -1,5 +1,7 @@
 //! What others may ask of the producers' state.
 
+use std::sync::atomic::Ordering;
+
 use gregor_model::{ProducerEpoch, ProducerId, Timestamp};
 
 use super::PartitionLog;
@@ -7,7 +9,8 @@ use crate::{ProducerSummary, VerificationGuard};
 
 impl PartitionLog {
     /// Begins to verify a transaction with its coordinator, unless the producer has one open here
-    /// (`maybeStartTransactionVerification`); `None`: nothing to verify.
+    /// (`maybeStartTransactionVerification`) or `transaction.partition.verification.enable` is off; `None`: nothing to
+    /// verify.
     pub fn start_transaction_verification(
         &self,
         producer_id: ProducerId,
@@ -15,6 +18,9 @@ impl PartitionLog {
         epoch: ProducerEpoch,
         now: Timestamp,
     ) -> Option<VerificationGuard> {
+        if !self.shared.transaction_verification.load(Ordering::Relaxed) {
+            return None;
+        }
         let mut writer = self.writer.lock();
         if writer.producers.has_ongoing(producer_id) {
             return None;

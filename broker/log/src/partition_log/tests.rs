@@ -268,7 +268,13 @@ fn transactions_hold_back_the_last_stable_offset() {
 fn a_transaction_opens_only_with_its_verification() {
     let (_root, dir) = partition_dir();
     let log = load_unclean(&dir, LogConfig::default());
-    log.shared.transaction_verification.store(true, std::sync::atomic::Ordering::Relaxed);
+    let verification = &log.shared.transaction_verification;
+    assert_eq!(
+        log.start_transaction_verification(ProducerId(1), 0, ProducerEpoch(0), NOW),
+        None,
+        "it is off"
+    );
+    verification.store(true, std::sync::atomic::Ordering::Relaxed);
     let send = |guard| log.append_as_leader(transactional(1, 0), EPOCH, AppendOrigin::Client, guard, NOW);
     assert!(matches!(send(None), Err(AppendError::InvalidTxnState { .. })));
     let guard = log.start_transaction_verification(ProducerId(1), 0, ProducerEpoch(0), NOW);

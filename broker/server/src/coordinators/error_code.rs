@@ -37,6 +37,8 @@ impl KafkaError for GroupError {
             GroupError::InvalidProducerEpoch => ResponseError::InvalidProducerEpoch,
             GroupError::InvalidTxnState => ResponseError::InvalidTxnState,
             GroupError::TransactionAbortable => TRANSACTION_ABORTABLE,
+            GroupError::InvalidProducerIdMapping => ResponseError::InvalidProducerIdMapping,
+            GroupError::ConcurrentTransactions => ResponseError::ConcurrentTransactions,
             GroupError::InvalidRequest => ResponseError::InvalidRequest,
             GroupError::UnsupportedVersion => ResponseError::UnsupportedVersion,
             GroupError::FencedMemberEpoch => FENCED_MEMBER_EPOCH,

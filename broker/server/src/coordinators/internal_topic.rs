@@ -2,6 +2,8 @@
 
 use gregor_config::Values;
 use gregor_model::TopicName;
+use gregor_zookeeper::ZooKeeperError;
+use gregor_zookeeper::store::Store;
 
 /// A coordinator's topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -37,6 +39,15 @@ impl InternalTopic {
         [InternalTopic::ConsumerOffsets, InternalTopic::TransactionState]
             .into_iter()
             .find(|topic| topic.name() == name.as_str())
+    }
+
+    /// How many partitions it has in ZooKeeper, if it exists.
+    ///
+    /// # Errors
+    /// ZooKeeper cannot be asked.
+    pub(super) async fn stored_partitions(self, store: &Store) -> Result<Option<i32>, ZooKeeperError> {
+        let stored = store.topic(&self.name().into()).await?;
+        Ok(stored.map(|stored| i32::try_from(stored.assignment.partitions.len()).unwrap_or(i32::MAX)))
     }
 
     /// How it is created by a broker of this configuration.

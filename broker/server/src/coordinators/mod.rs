@@ -59,9 +59,7 @@ impl PartitionCounts {
         for (count, topic) in
             counts.iter_mut().zip([InternalTopic::ConsumerOffsets, InternalTopic::TransactionState])
         {
-            let stored = store.topic(&topic.name().into()).await?;
-            let stored =
-                stored.map(|stored| i32::try_from(stored.assignment.partitions.len()).unwrap_or(i32::MAX));
+            let stored = topic.stored_partitions(store).await?;
             *count = stored.unwrap_or(topic.settings(values).partitions);
         }
         Ok(PartitionCounts { groups: counts[0], transactions: counts[1] })
@@ -84,6 +82,8 @@ pub struct CoordinatorParts {
     pub controller: Arc<NodeToController>,
     /// The broker epoch.
     pub registration: Arc<Registration>,
+    /// Where topics are described.
+    pub store: Store,
 }
 
 /// The coordinators.
@@ -107,7 +107,7 @@ impl Coordinators {
         let topic = |topic: InternalTopic, timeout_ms, acks, load_buffer: &str| {
             let load_bytes = usize::try_from(values.i32(load_buffer)).unwrap_or(usize::MAX);
             let settings = TopicSettings { timeout_ms, acks, load_bytes };
-            Arc::new(ReplicatedTopic::new(topic, Arc::clone(&parts.replicas), settings))
+            Arc::new(ReplicatedTopic::new(topic, Arc::clone(&parts.replicas), settings, parts.store.clone()))
         };
         // What Kafka would refuse every commit for cannot be meant.
         let commit_acks =
@@ -137,12 +137,7 @@ impl Coordinators {
             Arc::new(source),
             Arc::new(ReplicaMarkerRoute::new(Arc::clone(&parts.metadata), Arc::clone(&peers))),
         );
-        let verification = Verification::new(
-            values.bool("transaction.partition.verification.enable"),
-            counts.transactions,
-            parts.metadata,
-            peers,
-        );
+        let verification = Verification::new(counts.transactions, parts.metadata, peers);
         let topics = [InternalTopic::ConsumerOffsets, InternalTopic::TransactionState]
             .map(|topic| topic.settings(values));
         Coordinators { groups, transactions, verification, counts, topics, request_timeout_ms }

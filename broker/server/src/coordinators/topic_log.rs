@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -11,10 +12,14 @@ use gregor_coordinator::runtime::{LoadError, TopicAppend, TopicLog};
 use gregor_log::{AppendOrigin, FetchIsolation, PartitionLog, VerificationGuard};
 use gregor_model::{Offset, TopicPartition};
 use gregor_replication::{PartitionRecords, ProduceParams, ReplicaManager, RequiredAcks};
+use gregor_zookeeper::store::Store;
 
 use super::InternalTopic;
 use super::error_code::append_failure;
 use crate::error_code::KafkaError;
+
+/// How long a partition that is to be loaded waits for ZooKeeper, which may be away just then.
+const COUNT_DEADLINE: Duration = Duration::from_secs(5);
 
 /// How a coordinator reads and writes its topic.
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +37,7 @@ pub(super) struct ReplicatedTopic {
     topic: InternalTopic,
     replicas: Arc<ReplicaManager>,
     settings: TopicSettings,
+    store: Store,
 }
 
 impl ReplicatedTopic {
@@ -39,8 +45,9 @@ impl ReplicatedTopic {
         topic: InternalTopic,
         replicas: Arc<ReplicaManager>,
         settings: TopicSettings,
+        store: Store,
     ) -> ReplicatedTopic {
-        ReplicatedTopic { topic, replicas, settings }
+        ReplicatedTopic { topic, replicas, settings, store }
     }
 
     fn partition(&self, partition: i32) -> TopicPartition {
@@ -78,6 +85,24 @@ impl TopicLog for ReplicatedTopic {
     fn range(&self, partition: i32) -> Result<Range<Offset>, LoadError> {
         let log = self.log(partition)?;
         Ok(log.log_start_offset()..log.log_end_offset())
+    }
+
+    async fn partition_count(&self) -> Option<i32> {
+        let asked = self.topic.stored_partitions(&self.store);
+        match tokio::time::timeout(COUNT_DEADLINE, asked).await {
+            Ok(Ok(count)) => count,
+            Ok(Err(error)) => {
+                tracing::warn!(topic = self.topic.name(), %error, "cannot tell how many partitions there are");
+                None
+            }
+            Err(_) => {
+                tracing::warn!(
+                    topic = self.topic.name(),
+                    "ZooKeeper does not tell how many partitions there are"
+                );
+                None
+            }
+        }
     }
 
     fn read(&self, partition: i32, from: Offset) -> Result<Bytes, LoadError> {

@@ -38,7 +38,6 @@ pub struct TransactionalWriter {
 
 /// Asks the coordinators of transactions led elsewhere, or here.
 pub struct Verification {
-    is_enabled: bool,
     partitions: i32,
     metadata: Arc<MetadataCache>,
     peers: Arc<Peers>,
@@ -47,13 +46,8 @@ pub struct Verification {
 type Answers = HashMap<TopicPartition, ResponseError>;
 
 impl Verification {
-    pub(super) fn new(
-        is_enabled: bool,
-        partitions: i32,
-        metadata: Arc<MetadataCache>,
-        peers: Arc<Peers>,
-    ) -> Verification {
-        Verification { is_enabled, partitions, metadata, peers }
+    pub(super) fn new(partitions: i32, metadata: Arc<MetadataCache>, peers: Arc<Peers>) -> Verification {
+        Verification { partitions, metadata, peers }
     }
 
     /// Begins to verify one partition; `None` when nothing is to be verified there: the transaction is open already,
@@ -65,9 +59,6 @@ impl Verification {
         (producer, epoch): (ProducerId, ProducerEpoch),
         sequence: i32,
     ) -> Option<VerificationGuard> {
-        if !self.is_enabled {
-            return None;
-        }
         let (log, _) = replicas.leader_log(partition).ok()?;
         log.start_transaction_verification(producer, sequence, epoch, Timestamp::now())
     }

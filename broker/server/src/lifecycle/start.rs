@@ -216,6 +216,7 @@ impl Parts {
         config: &BrokerConfig,
         identity: &Identity,
         counts: PartitionCounts,
+        store: &Store,
     ) -> Arc<Coordinators> {
         let controller = NodeToController::new(
             "producer-ids",
@@ -233,6 +234,7 @@ impl Parts {
             connect: self.connect.clone(),
             controller: Arc::new(controller),
             registration: self.registration.clone(),
+            store: store.clone(),
         };
         Arc::new(Coordinators::new(&config.values, parts, counts))
     }
@@ -287,7 +289,7 @@ impl Parts {
             let connect = self.connect.clone();
             ControllerService::start(controller_settings, &session, connect, Arc::new(environment))
         });
-        let coordinators = self.coordinators(&config, &identity, counts);
+        let coordinators = self.coordinators(&config, &identity, counts, &store);
         coordinators.start(&config.values, &tasks, &self.stop);
         let broker = Arc::new(Broker {
             id: identity.broker_id,

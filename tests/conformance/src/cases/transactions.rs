@@ -146,6 +146,7 @@ fn offsets() -> Vec<Case> {
         add("an unknown id", "nobody", None, "txgroup"),
         add("another producer", "tx", Some((123_456, 0)), "txgroup"),
         add("an empty group", "tx", None, ""),
+        commit("another producer", "txgroup", Some((123_456, 0)), "", "plain"),
         commit("its group", "txgroup", None, "", "plain"),
         commit("a stranger's member", "txgroup", None, "stranger", "plain"),
         commit("an empty group", "", None, "", "plain"),

@@ -1,5 +1,6 @@
 //! The group machine, driven as a shell drives it: requests in, appends granted or failed by hand, time by hand.
 
+mod by_state;
 mod consumers;
 mod members;
 mod migration;
@@ -190,19 +191,12 @@ impl Context {
         self.commit_of(claim, producer, 1, true)
     }
 
-    fn commit_of(
-        &mut self,
-        claim: Claim,
-        producer: Option<i64>,
-        offset: i64,
-        member_epoch_known: bool,
-    ) -> RequestId {
-        let request = self.request();
-        let commit = Commit {
+    fn commit_request(claim: Claim, producer: Option<i64>, offset: i64) -> Commit {
+        Commit {
             claim,
             producer: producer.map(|id| (ProducerId(id), ProducerEpoch(0))),
             verification: None,
-            member_epoch_known,
+            member_epoch_known: false,
             retention_ms: None,
             offsets: vec![OffsetToCommit {
                 partition: partition(0),
@@ -211,7 +205,18 @@ impl Context {
                 metadata: "".into(),
                 committed_at: None,
             }],
-        };
+        }
+    }
+
+    fn commit_of(
+        &mut self,
+        claim: Claim,
+        producer: Option<i64>,
+        offset: i64,
+        member_epoch_known: bool,
+    ) -> RequestId {
+        let request = self.request();
+        let commit = Commit { member_epoch_known, ..Context::commit_request(claim, producer, offset) };
         let effects = self.shard.commit(request, commit, self.now);
         self.perform(effects);
         request

@@ -192,11 +192,53 @@ fn deleting_groups_and_offsets() {
     );
     context.leave(leader.as_str(), None).expect("a member");
     context.leave(follower.as_str(), None).expect("a member");
-    let (results, effects) =
-        context.shard.delete_offsets(&group(), vec![partition(0), partition(1)], context.now);
-    assert_eq!(results, Ok(vec![(partition(0), Ok(())), (partition(1), Ok(()))]));
-    assert_eq!(effects.len(), 1, "a tombstone only for what was stored");
     let (result, effects) = context.shard.delete(&group(), context.now);
     assert_eq!((result, effects.len()), (Ok(()), 1));
     assert_eq!(context.state(), "Dead");
+}
+
+#[test]
+fn a_group_without_members_ends_with_its_last_offset() {
+    #[track_caller]
+    fn check(remove: impl Fn(&mut GroupShard, TopicPartition, Timestamp) -> Vec<Effect>) {
+        let mut context = Context::new();
+        let two = [partition(0), partition(1)];
+        for index in [0, 1] {
+            let mut commit = Context::commit_request(claim(&"".into(), -1), None, 1);
+            commit.offsets[0].partition = partition(index);
+            let request = context.request();
+            let effects = context.shard.commit(request, commit, context.now);
+            context.perform(effects);
+            context.grant();
+        }
+        let [first, second] = two.map(|partition| {
+            let effects = remove(&mut context.shard, partition, context.now);
+            let [Effect::Append(_, batch)] = &effects[..] else { panic!("{effects:?}") };
+            (batch.records.len(), context.state())
+        });
+        assert_eq!(first, (1, "Empty"));
+        assert_eq!(second, (1, "Dead"), "one tombstone, as the group itself was never written");
+        assert_eq!(context.shard.delete(&group(), context.now).0, Err(GroupError::GroupIdNotFound));
+        let (results, _) = context.shard.delete_offsets(&group(), vec![partition(0)], context.now);
+        assert_eq!(results, Err(GroupError::GroupIdNotFound));
+    }
+    check(|shard, partition, now| {
+        let (results, effects) = shard.delete_offsets(&group(), vec![partition.clone()], now);
+        assert_eq!(results, Ok(vec![(partition, Ok(()))]));
+        effects
+    });
+    check(|shard, partition, now| shard.forget_partitions(&[partition], now));
+}
+
+#[test]
+fn a_commit_under_way_keeps_the_group() {
+    let mut context = Context::new();
+    context.commit(1);
+    context.grant();
+    context.commit(2);
+    let (results, _) = context.shard.delete_offsets(&group(), vec![partition(1)], context.now);
+    assert_eq!(results, Ok(vec![(partition(1), Ok(()))]), "nothing was stored there");
+    assert_eq!(context.state(), "Empty");
+    context.grant();
+    assert_eq!(context.fetch(true), Ok(Some(2)));
 }

@@ -1,5 +1,7 @@
 //! The transaction machine, driven as a shell drives it: appends granted or failed by hand, time by hand.
 
+mod by_state;
+
 use std::collections::HashMap;
 
 use gregor_model::{Offset, ProducerEpoch, ProducerId, Timestamp, TopicPartition};
