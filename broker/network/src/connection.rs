@@ -15,6 +15,7 @@ use bytes::Bytes;
 use gregor_wire::{
     FrameBuffer, Request, WireError, decode_request, encode_response, unsupported_api_versions,
 };
+use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
@@ -190,17 +191,11 @@ impl Connection {
     }
 
     async fn read_some(&mut self) -> Result<(), End> {
-        let readable = async {
-            loop {
-                match self.stream.try_read_buf(self.frames.spare()) {
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.stream.readable().await?,
-                    read => return read,
-                }
-            }
-        };
+        // Unlike `try_read`, this knows after a short read that nothing more is there, and does not ask in vain.
+        let read = self.stream.read_buf(self.frames.spare());
         let count = tokio::select! {
             biased;
-            read = readable => read?,
+            read = read => read?,
             () = self.stop.cancelled() => return Err(End::Stop),
             () = self.slot.evicted.cancelled() => return Err(End::Evicted),
             () = self.idle.expired() => return Err(End::Idle),

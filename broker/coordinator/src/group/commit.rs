@@ -1,6 +1,6 @@
 //! OffsetCommit, TxnOffsetCommit and OffsetFetch.
 
-use gregor_model::{Offset, TopicPartition};
+use gregor_model::{Offset, ProducerEpoch, ProducerId, TopicPartition};
 
 use super::GroupError;
 use super::classic::ClassicState;
@@ -8,7 +8,7 @@ use super::request::{AppendId, Batch, Commit, FetchedOffset, OffsetToCommit, Rep
 use super::state::{Group, Kind};
 use super::turn::{PendingCommit, Turn, Waiting};
 use crate::MemberId;
-use crate::schema::offset::{OffsetKey, OffsetValue};
+use crate::schema::offset::{OffsetValue, encode_commit};
 
 impl Group {
     fn check_commit(&self, commit: &Commit) -> Result<(), GroupError> {
@@ -44,32 +44,25 @@ impl Group {
             (commit.producer, commit.verification, commit.retention_ms);
         let partitions: Vec<_> =
             commit.offsets.into_iter().map(|offset| value_to_store(turn, offset, retention_ms)).collect();
-        let records: Vec<_> = partitions
-            .iter()
-            .filter_map(|(partition, value)| {
-                let key = OffsetKey { group: self.id.clone(), partition: partition.clone() };
-                value.as_ref().map(|value| (key.encode(), Some(value.encode())))
-            })
-            .collect();
-        let pending = PendingCommit { request, producer, partitions };
+        let accepted =
+            || partitions.iter().filter_map(|(partition, value)| Some((partition, value.as_ref()?)));
+        let records = encode_commit(&self.id, accepted());
         if records.is_empty() {
-            pending.answer(turn, Ok(()));
+            let refused = |(partition, _)| (partition, Err(GroupError::OffsetMetadataTooLarge));
+            turn.reply(request, Reply::Commit(partitions.into_iter().map(refused).collect()));
             return;
         }
-        let accepted: Vec<_> = pending
-            .partitions
-            .iter()
-            .filter_map(|(partition, value)| value.clone().map(|value| (partition.clone(), value)))
-            .collect();
-        let gathers = producer.is_none();
-        let batch = Batch { records, producer, verification, gathers, ..Batch::default() };
-        let append = turn.append(&self.id, batch, Waiting::Commit(pending));
+        let append = turn.next_append();
         match producer {
-            None => self.offsets.begin(append, accepted.into_iter().map(|(partition, _)| partition)),
-            Some((producer, _)) => accepted.into_iter().for_each(|(partition, value)| {
-                self.offsets.begin_transactional(append, producer, partition, value);
+            None => self.offsets.begin(append, accepted().map(|(partition, _)| partition.clone())),
+            Some((producer, _)) => accepted().for_each(|(partition, value)| {
+                self.offsets.begin_transactional(append, producer, partition.clone(), value.clone());
             }),
         }
+        let gathers = producer.is_none();
+        let batch = Batch { records, producer, verification, gathers, ..Batch::default() };
+        let pending = PendingCommit { request, producer, partitions };
+        turn.append_as(append, &self.id, batch, Waiting::Commit(pending));
     }
 
     /// The batch of a commit is in the log at `outcome`, or could not be written.
@@ -80,20 +73,37 @@ impl Group {
         pending: PendingCommit,
         outcome: Result<Offset, GroupError>,
     ) {
-        for (partition, value) in &pending.partitions {
-            let Some(value) = value else { continue };
-            match (pending.producer, outcome) {
-                (None, Ok(at)) => self.offsets.commit(append, partition.clone(), value.clone(), at),
-                (None, Err(_)) => self.offsets.fail(append, partition),
-                (Some((producer, _)), Ok(at)) => {
-                    self.offsets.append_transactional(append, producer, partition, at);
+        let PendingCommit { request, producer, partitions } = pending;
+        let mut results = Vec::with_capacity(partitions.len());
+        for (partition, value) in partitions {
+            let result = match value {
+                None => Err(GroupError::OffsetMetadataTooLarge),
+                Some(value) => {
+                    self.settle(append, producer, &partition, value, outcome);
+                    outcome.map(|_| ())
                 }
-                (Some((producer, _)), Err(_)) => {
-                    self.offsets.fail_transactional(append, producer, partition);
-                }
-            }
+            };
+            results.push((partition, result));
         }
-        pending.answer(turn, outcome.map(|_| ()));
+        turn.reply(request, Reply::Commit(results));
+    }
+
+    fn settle(
+        &mut self,
+        append: AppendId,
+        producer: Option<(ProducerId, ProducerEpoch)>,
+        partition: &TopicPartition,
+        value: OffsetValue,
+        outcome: Result<Offset, GroupError>,
+    ) {
+        match (producer, outcome) {
+            (None, Ok(at)) => self.offsets.commit(append, partition, value, at),
+            (None, Err(_)) => self.offsets.fail(append, partition),
+            (Some((producer, _)), Ok(at)) => {
+                self.offsets.append_transactional(append, producer, partition, at);
+            }
+            (Some((producer, _)), Err(_)) => self.offsets.fail_transactional(append, producer, partition),
+        }
     }
 
     /// What is committed for the given partitions, or for all.
@@ -128,20 +138,6 @@ impl FetchedOffset {
     /// Nothing is committed for the partition, which is not an error.
     pub fn none(partition: TopicPartition) -> FetchedOffset {
         FetchedOffset { partition, offset: None, leader_epoch: None, metadata: "".into(), error: None }
-    }
-}
-
-impl PendingCommit {
-    fn answer(self, turn: &mut Turn<'_>, outcome: Result<(), GroupError>) {
-        let results = self
-            .partitions
-            .into_iter()
-            .map(|(partition, value)| match value {
-                Some(_) => (partition, outcome),
-                None => (partition, Err(GroupError::OffsetMetadataTooLarge)),
-            })
-            .collect();
-        turn.reply(self.request, Reply::Commit(results));
     }
 }
 

@@ -96,15 +96,21 @@ impl Offsets {
     pub(super) fn commit(
         &mut self,
         append: AppendId,
-        partition: TopicPartition,
+        partition: &TopicPartition,
         value: OffsetValue,
         at: Offset,
     ) {
-        let Some(newest) = self.in_flight.get(&partition).copied() else { return };
+        let Some(newest) = self.in_flight.get(partition).copied() else { return };
         if newest == append {
-            self.in_flight.remove(&partition);
+            self.in_flight.remove(partition);
         }
-        self.store(partition, value, at);
+        match self.committed.get_mut(partition) {
+            Some(stored) if stored.at >= at => {}
+            Some(stored) => *stored = Stored { value, at },
+            None => {
+                self.committed.insert(partition.clone(), Stored { value, at });
+            }
+        }
     }
 
     /// A plain commit failed.

@@ -86,11 +86,21 @@ impl Turn<'_> {
 
     /// Asks for an append; `waiting` is what its outcome decides.
     pub(super) fn append(&mut self, group: &GroupId, batch: Batch, waiting: Waiting) -> AppendId {
+        let id = self.next_append();
+        self.append_as(id, group, batch, waiting);
+        id
+    }
+
+    /// The id of an append that is about to be asked for.
+    pub(super) fn next_append(&mut self) -> AppendId {
         *self.last_append += 1;
-        let id = AppendId(*self.last_append);
+        AppendId(*self.last_append)
+    }
+
+    /// [`Turn::append`] under an id that was taken before.
+    pub(super) fn append_as(&mut self, id: AppendId, group: &GroupId, batch: Batch, waiting: Waiting) {
         self.waiting.insert(id, (group.clone(), waiting));
         self.effects.push(Effect::Append(id, batch));
-        id
     }
 
     /// What an append of a consumer group's records will decide, while it is under way.

@@ -142,6 +142,10 @@ impl Gathered {
         self.records.extend(records);
     }
 
+    fn is_empty(&self) -> bool {
+        self.appends.is_empty()
+    }
+
     /// Whether these may come in: a batch that is too large for the topic must have only itself to blame.
     fn has_room(&self, records: &[(Bytes, Option<Bytes>)]) -> bool {
         self.appends.is_empty() || self.bytes + size_of(records) <= GATHERED_BYTES_MAX
@@ -194,6 +198,10 @@ impl<M: Machine> PartitionTask<M> {
                 () = sleep_until(timer), if timer.is_some() => self.machine.fire_timers(Timestamp::now()),
             };
             self.perform(effects).await;
+            if !self.gathered.is_empty() {
+                // Whoever is ready to ask for a commit, too, may do so before this one is written.
+                tokio::task::yield_now().await;
+            }
             for _ in 1..COMMANDS_AT_ONCE {
                 let Ok(command) = self.commands.try_recv() else { break };
                 let effects = command(&mut self.machine, Timestamp::now(), &mut self.desk);

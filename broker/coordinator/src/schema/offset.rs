@@ -48,10 +48,8 @@ pub struct OffsetValue {
 impl OffsetKey {
     /// The key's bytes, version 1.
     pub fn encode(&self) -> Bytes {
-        let mut writer = Writer::new(1);
-        writer.string(self.group.as_str());
-        writer.string(self.partition.topic.as_str());
-        writer.i32(self.partition.partition);
+        let mut writer = Writer::headless();
+        write_key(&mut writer, &self.group, &self.partition);
         writer.finish()
     }
 
@@ -81,7 +79,13 @@ impl From<OffsetKeyRef<'_>> for OffsetKey {
 impl OffsetValue {
     /// The value's bytes: version 3, or version 1 (which drops the leader epoch) when it has an expiry time.
     pub fn encode(&self) -> Bytes {
-        let mut writer = Writer::new(if self.expires_at.is_some() { 1 } else { 3 });
+        let mut writer = Writer::headless();
+        self.write(&mut writer);
+        writer.finish()
+    }
+
+    fn write(&self, writer: &mut Writer) {
+        writer.i16(if self.expires_at.is_some() { 1 } else { 3 });
         writer.i64(self.offset.0);
         if self.expires_at.is_none() {
             writer.i32(LeaderEpoch::to_wire(self.leader_epoch));
@@ -91,7 +95,6 @@ impl OffsetValue {
         if let Some(expires_at) = self.expires_at {
             writer.i64(expires_at.0);
         }
-        writer.finish()
     }
 
     /// Reads a value of versions 0 to 4.
@@ -112,6 +115,34 @@ impl OffsetValue {
         let expires_at = (expires_at != -1).then_some(Timestamp(expires_at));
         Ok(OffsetValue { offset, leader_epoch, metadata, committed_at, expires_at })
     }
+}
+
+fn write_key(writer: &mut Writer, group: &GroupId, partition: &TopicPartition) {
+    writer.i16(1);
+    writer.string(group.as_str());
+    writer.string(partition.topic.as_str());
+    writer.i32(partition.partition);
+}
+
+/// The records of one commit: keys and values, all out of one buffer.
+pub fn encode_commit<'a>(
+    group: &GroupId,
+    offsets: impl Iterator<Item = (&'a TopicPartition, &'a OffsetValue)> + Clone,
+) -> Vec<(Bytes, Option<Bytes>)> {
+    /// What a record takes besides its texts, at most.
+    const NUMBERS: usize = 40;
+    let size = |(partition, value): (&TopicPartition, &OffsetValue)| {
+        NUMBERS + group.as_str().len() + partition.topic.as_str().len() + value.metadata.len()
+    };
+    let mut writer = Writer::with_capacity(offsets.clone().map(size).sum());
+    offsets
+        .map(|(partition, value)| {
+            write_key(&mut writer, group, partition);
+            let key = writer.cut();
+            value.write(&mut writer);
+            (key, Some(writer.cut()))
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -144,6 +175,12 @@ mod tests {
         let written = hex("0003 000000000000002a 00000007 00046d657461 0000018bcfe56800");
         assert_eq!(value().encode(), written);
         assert_eq!(OffsetValue::decode(&written), Ok(value()));
+        let key = OffsetKey { group: "g1".into(), partition: TopicPartition::new("orders", 3) };
+        let other = (TopicPartition::new("payments", 0), OffsetValue { expires_at: Some(T), ..value() });
+        let offsets = [(&key.partition, &value()), (&other.0, &other.1)];
+        let records = encode_commit(&key.group, offsets.into_iter());
+        assert_eq!(records[0], (key.encode(), Some(written.into())));
+        assert_eq!(records[1].1, Some(other.1.encode()));
     }
 
     #[test]

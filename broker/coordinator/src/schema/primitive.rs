@@ -154,7 +154,12 @@ impl Writer {
 
     /// Of a part of a record, which has no version of its own.
     pub(super) fn headless() -> Self {
-        Writer { buffer: BytesMut::with_capacity(64) }
+        Writer::with_capacity(64)
+    }
+
+    /// Of several records, which take about so many bytes together.
+    pub(super) fn with_capacity(bytes: usize) -> Self {
+        Writer { buffer: BytesMut::with_capacity(bytes) }
     }
 
     pub(super) fn i8(&mut self, value: i8) {
@@ -251,6 +256,11 @@ impl Writer {
 
     pub(super) fn finish(self) -> Bytes {
         self.buffer.freeze()
+    }
+
+    /// What has been written since the last cut: several records out of one buffer.
+    pub(super) fn cut(&mut self) -> Bytes {
+        self.buffer.split().freeze()
     }
 }
 

@@ -5,8 +5,8 @@
 
 use gregor_coordinator::InstanceId;
 use gregor_coordinator::group::request::{Claim, Commit, OffsetToCommit};
-use gregor_model::{LeaderEpoch, Offset, Timestamp, TopicPartition};
-use gregor_wire::convert::{by_topic, topic_partition};
+use gregor_model::{LeaderEpoch, Offset, Timestamp, TopicName, TopicPartition};
+use gregor_wire::convert::by_topic;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::offset_commit_request::OffsetCommitRequestPartition;
 use kafka_protocol::messages::offset_commit_response::{
@@ -27,8 +27,9 @@ pub async fn handle(
     let snapshot = broker.metadata.snapshot();
     let (mut known, mut results) = (Vec::new(), Vec::new());
     for topic in &request.topics {
+        let name = TopicName::new(&topic.name);
         for committed in &topic.partitions {
-            let partition = topic_partition(&topic.name, committed.partition_index);
+            let partition = TopicPartition { topic: name.clone(), partition: committed.partition_index };
             match snapshot.contains(&partition) {
                 true => known.push(offset(context.version, partition, committed)),
                 false => results.push((partition, ResponseError::UnknownTopicOrPartition.code())),

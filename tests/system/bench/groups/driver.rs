@@ -61,7 +61,9 @@ impl Running {
 /// One connection with one request at a time.
 pub struct Client {
     stream: TcpStream,
-    answer: Vec<u8>,
+    /// What has arrived beyond the last answer.
+    input: BytesMut,
+    answer: BytesMut,
 }
 
 impl Client {
@@ -69,7 +71,7 @@ impl Client {
     pub async fn connect(address: &str) -> Result<Client> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
-        Ok(Client { stream, answer: Vec::new() })
+        Ok(Client { stream, input: BytesMut::new(), answer: BytesMut::new() })
     }
 
     /// Sends a whole frame.
@@ -79,12 +81,20 @@ impl Client {
 
     /// The next answer, from its correlation id on.
     pub async fn receive(&mut self) -> Result<&[u8]> {
+        // So that its memory can be used again.
+        self.answer = BytesMut::new();
         let read = async {
-            let mut length = [0; 4];
-            self.stream.read_exact(&mut length).await?;
-            self.answer.resize(usize::try_from(i32::from_be_bytes(length))?, 0);
-            self.stream.read_exact(&mut self.answer).await?;
-            anyhow::Ok(())
+            loop {
+                if let Some(length) = self.input.first_chunk::<4>() {
+                    let end = 4 + usize::try_from(i32::from_be_bytes(*length))?;
+                    if self.input.len() >= end {
+                        self.answer = self.input.split_to(end).split_off(4);
+                        return anyhow::Ok(());
+                    }
+                    self.input.reserve(end - self.input.len());
+                }
+                ensure!(self.stream.read_buf(&mut self.input).await? > 0, "the broker closed the connection");
+            }
         };
         tokio::time::timeout(ANSWER_DEADLINE, read).await.context("no answer")??;
         Ok(&self.answer)
