@@ -53,6 +53,8 @@ impl Dispatch for Dispatcher {
     }
 }
 
+/// A future is as large as the largest it may wait for, and is moved about as a whole: what is large, or rare, is boxed, so
+/// that Produce, Fetch and commits do not carry it.
 async fn handle(broker: &Arc<Broker>, context: &RequestContext, request: RequestKind) -> Answer {
     let response = match request {
         RequestKind::Produce(request) => {
@@ -67,19 +69,19 @@ async fn handle(broker: &Arc<Broker>, context: &RequestContext, request: Request
             ResponseKind::ListOffsets(api::list_offsets::handle(broker, context, &request))
         }
         RequestKind::Metadata(request) => {
-            ResponseKind::Metadata(api::metadata::handle(broker, context, request).await)
+            ResponseKind::Metadata(Box::pin(api::metadata::handle(broker, context, request)).await)
         }
         RequestKind::LeaderAndIsr(request) => {
-            ResponseKind::LeaderAndIsr(api::leader_and_isr::handle(broker, context, request).await)
+            ResponseKind::LeaderAndIsr(Box::pin(api::leader_and_isr::handle(broker, context, request)).await)
         }
         RequestKind::StopReplica(request) => {
-            ResponseKind::StopReplica(api::stop_replica::handle(broker, context, request).await)
+            ResponseKind::StopReplica(Box::pin(api::stop_replica::handle(broker, context, request)).await)
         }
-        RequestKind::UpdateMetadata(request) => {
-            ResponseKind::UpdateMetadata(api::update_metadata::handle(broker, context, &request).await)
-        }
+        RequestKind::UpdateMetadata(request) => ResponseKind::UpdateMetadata(
+            Box::pin(api::update_metadata::handle(broker, context, &request)).await,
+        ),
         RequestKind::ControlledShutdown(request) => {
-            ResponseKind::ControlledShutdown(broker.controller.controlled_shutdown(request).await)
+            ResponseKind::ControlledShutdown(Box::pin(broker.controller.controlled_shutdown(request)).await)
         }
         RequestKind::ApiVersions(request) => {
             let features = broker.features.load();
@@ -90,24 +92,24 @@ async fn handle(broker: &Arc<Broker>, context: &RequestContext, request: Request
             ))
         }
         RequestKind::CreateTopics(request) => {
-            ResponseKind::CreateTopics(api::create_topics::handle(broker, request).await)
+            ResponseKind::CreateTopics(Box::pin(api::create_topics::handle(broker, request)).await)
         }
         RequestKind::DeleteTopics(request) => {
-            ResponseKind::DeleteTopics(api::delete_topics::handle(broker, context, &request).await)
+            ResponseKind::DeleteTopics(Box::pin(api::delete_topics::handle(broker, context, &request)).await)
         }
         RequestKind::OffsetForLeaderEpoch(request) => {
             ResponseKind::OffsetForLeaderEpoch(api::offset_for_leader_epoch::handle(broker, &request))
         }
-        RequestKind::AlterPartition(request) => {
-            ResponseKind::AlterPartition(broker.controller.alter_partition(request, context.version).await)
-        }
+        RequestKind::AlterPartition(request) => ResponseKind::AlterPartition(
+            Box::pin(broker.controller.alter_partition(request, context.version)).await,
+        ),
         RequestKind::DescribeCluster(request) => {
             ResponseKind::DescribeCluster(api::describe_cluster::handle(broker, context, &request))
         }
-        RequestKind::AllocateProducerIds(request) => {
-            ResponseKind::AllocateProducerIds(broker.controller.allocate_producer_ids(request).await)
-        }
-        request => return coordinate(broker, context, request).await,
+        RequestKind::AllocateProducerIds(request) => ResponseKind::AllocateProducerIds(
+            Box::pin(broker.controller.allocate_producer_ids(request)).await,
+        ),
+        request => return Box::pin(coordinate(broker, context, request)).await,
     };
     Answer::reply(response)
 }
@@ -125,9 +127,9 @@ async fn coordinate(broker: &Arc<Broker>, context: &RequestContext, request: Req
         RequestKind::OffsetFetch(request) => {
             ResponseKind::OffsetFetch(api::offset_fetch::handle(broker, context, request).await)
         }
-        RequestKind::FindCoordinator(request) => {
-            ResponseKind::FindCoordinator(api::find_coordinator::handle(broker, context, request).await)
-        }
+        RequestKind::FindCoordinator(request) => ResponseKind::FindCoordinator(
+            Box::pin(api::find_coordinator::handle(broker, context, request)).await,
+        ),
         RequestKind::JoinGroup(request) => {
             ResponseKind::JoinGroup(api::join_group::handle(broker, context, request).await)
         }
@@ -158,9 +160,9 @@ async fn coordinate(broker: &Arc<Broker>, context: &RequestContext, request: Req
         RequestKind::OffsetDelete(request) => {
             ResponseKind::OffsetDelete(api::offset_delete::handle(broker, request).await)
         }
-        RequestKind::InitProducerId(request) => {
-            ResponseKind::InitProducerId(api::init_producer_id::handle(broker, context, request).await)
-        }
+        RequestKind::InitProducerId(request) => ResponseKind::InitProducerId(
+            Box::pin(api::init_producer_id::handle(broker, context, request)).await,
+        ),
         RequestKind::AddPartitionsToTxn(request) => ResponseKind::AddPartitionsToTxn(
             api::add_partitions_to_txn::handle(broker, context, request).await,
         ),
@@ -171,11 +173,11 @@ async fn coordinate(broker: &Arc<Broker>, context: &RequestContext, request: Req
             ResponseKind::EndTxn(api::end_txn::handle(broker, context, request).await)
         }
         RequestKind::WriteTxnMarkers(request) => {
-            ResponseKind::WriteTxnMarkers(api::write_txn_markers::handle(broker, request).await)
+            ResponseKind::WriteTxnMarkers(Box::pin(api::write_txn_markers::handle(broker, request)).await)
         }
-        RequestKind::TxnOffsetCommit(request) => {
-            ResponseKind::TxnOffsetCommit(api::txn_offset_commit::handle(broker, context, request).await)
-        }
+        RequestKind::TxnOffsetCommit(request) => ResponseKind::TxnOffsetCommit(
+            Box::pin(api::txn_offset_commit::handle(broker, context, request)).await,
+        ),
         RequestKind::DescribeProducers(request) => {
             ResponseKind::DescribeProducers(api::describe_producers::handle(broker, &request))
         }
@@ -185,7 +187,7 @@ async fn coordinate(broker: &Arc<Broker>, context: &RequestContext, request: Req
         RequestKind::ListTransactions(request) => {
             ResponseKind::ListTransactions(api::list_transactions::handle(broker, request).await)
         }
-        request => return administer(broker, context, request).await,
+        request => return Box::pin(administer(broker, context, request)).await,
     };
     Answer::reply(response)
 }

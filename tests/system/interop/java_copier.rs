@@ -29,7 +29,7 @@ const KAFKA: i32 = 0;
 const GREGOR: i32 = 1;
 const MOVES: usize = 4;
 /// How much is copied between two moves, and how much there is to copy.
-const COPIED_BETWEEN: usize = 400;
+const COPIED_BETWEEN: usize = 200;
 const RECORDS: usize = (MOVES + 2) * COPIED_BETWEEN;
 /// Long enough for a machine on which everything takes ten times as long.
 const PATIENCE: Duration = Duration::from_secs(90);

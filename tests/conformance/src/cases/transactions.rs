@@ -154,6 +154,18 @@ fn offsets() -> Vec<Case> {
     ]
 }
 
+/// The names of all states, one that is no more than an intention among them.
+const STATES: [&str; 8] = [
+    "Empty",
+    "Ongoing",
+    "PrepareCommit",
+    "PrepareAbort",
+    "CompleteCommit",
+    "CompleteAbort",
+    "Dead",
+    "PrepareEpochFence",
+];
+
 fn look() -> Vec<Case> {
     let producers = |name: &'static str, topic_name: &str, partition: i32| {
         let topic =
@@ -181,6 +193,7 @@ fn look() -> Vec<Case> {
         describe("an unknown id", "nobody"),
         describe("an empty id", ""),
         list("all", &[], &[], -1),
+        list("every state", &STATES, &[], -1),
         list("those under way", &["Ongoing"], &[], -1),
         list("no such state", &["Dreaming"], &[], -1),
         list("of no producer", &[], &[999_999], -1),

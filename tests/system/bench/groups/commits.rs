@@ -1,4 +1,5 @@
-//! Commits per second of 1,000 groups: each group has one connection and commits its four partitions again and again.
+//! Commits per second of 1,000 groups: each group has one connection and commits the partitions of its topic again and
+//! again, one commit at a time, as consumers do.
 
 use super::driver::{Client, frame, i16_at};
 use super::{Setup, TOPIC};
@@ -16,7 +17,8 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
 const GROUPS: usize = 1_000;
-const PARTITIONS: i32 = 4;
+/// What one commit holds.
+pub const PARTITIONS: i32 = 50;
 const VERSION: i16 = 7;
 /// The code of the first partition: correlation id, throttle time, an array, a name, an array, an index.
 const CODE_AT: usize = 4 + 4 + 4 + 2 + TOPIC.len() + 4 + 4;

@@ -37,8 +37,9 @@ pub async fn run(context: &TestContext, with_kafka: bool) -> Result<()> {
         let commits = commits::measure(&dir(*kind, "commits")?, *kind).await?;
         let (name, cpu_us) = (format!("{kind:?}"), commits.cpu_us);
         println!(
-            "{name:8} {:>9.0} commits/s of 1,000 groups ({cpu_us:.0} µs of CPU each)",
-            commits.per_second
+            "{name:8} {:>9.0} commits/s of 1,000 groups, {} partitions each ({cpu_us:.0} µs of CPU)",
+            commits.per_second,
+            commits::PARTITIONS
         );
         rates.push(commits.per_second);
     }
