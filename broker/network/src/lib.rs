@@ -22,5 +22,6 @@ pub use config::{ConnectionLimits, ListenerConfig, NetworkConfig, NetworkConfigE
 pub use context::{ClientSoftware, ConnectionContext, Principal};
 pub use dispatch::{Answer, Dispatch, Reply};
 pub use listener_stats::ListenerStats;
+pub use quotas::ConnectionLimiter;
 pub use server::{BoundServer, Server};
 pub use timing::Handled;

@@ -129,14 +129,9 @@ impl Drop for Slot {
 
 impl ConnectionQuotas {
     pub(crate) fn new(config: &NetworkConfig) -> Arc<ConnectionQuotas> {
-        let per_listener_max = config
-            .listeners
-            .iter()
-            .map(|listener| (listener.endpoint.listener.clone(), listener.connections_max))
-            .collect();
         let counts = Counts {
             limits: config.limits.clone(),
-            per_listener_max,
+            per_listener_max: per_listener_max(config),
             inter_broker: config.inter_broker.clone(),
             total: 0,
             per_listener: HashMap::new(),
@@ -185,14 +180,33 @@ impl ConnectionQuotas {
     }
 
     /// Changes the limits; connections above them stay.
-    pub(crate) fn set_limits(&self, limits: ConnectionLimits) {
-        self.inner.lock().counts.limits = limits;
+    fn set_limits(&self, config: &NetworkConfig) {
+        let mut inner = self.inner.lock();
+        inner.counts.limits = config.limits.clone();
+        inner.counts.per_listener_max = per_listener_max(config);
+        drop(inner);
         self.released.notify_waiters();
     }
 
     /// How many connections a listener has.
     pub(crate) fn count(&self, listener: &ListenerName) -> usize {
         self.inner.lock().counts.per_listener.get(listener).copied().unwrap_or(0)
+    }
+}
+
+fn per_listener_max(config: &NetworkConfig) -> HashMap<ListenerName, usize> {
+    let listeners = config.listeners.iter();
+    listeners.map(|listener| (listener.endpoint.listener.clone(), listener.connections_max)).collect()
+}
+
+/// Changes how many connections a running server takes.
+#[derive(Clone, Debug)]
+pub struct ConnectionLimiter(pub(crate) Arc<ConnectionQuotas>);
+
+impl ConnectionLimiter {
+    /// From now on the limits are those of this configuration; connections above them stay. Nothing else of it counts.
+    pub fn set(&self, config: &NetworkConfig) {
+        self.0.set_limits(config);
     }
 }
 

@@ -11,10 +11,10 @@ use tokio_util::task::TaskTracker;
 
 use crate::acceptor::Acceptor;
 use crate::bind::{self, BindError};
-use crate::config::{ConnectionLimits, NetworkConfig};
+use crate::config::NetworkConfig;
 use crate::dispatch::Dispatch;
 use crate::listener_stats::ListenerStats;
-use crate::quotas::ConnectionQuotas;
+use crate::quotas::{ConnectionLimiter, ConnectionQuotas};
 
 /// Listeners whose addresses are taken: a port in use is known before anything else is done. Connections are refused
 /// until the broker is ready.
@@ -96,9 +96,9 @@ impl Server {
         }
     }
 
-    /// Changes the connection limits; connections above them stay.
-    pub fn set_limits(&self, limits: ConnectionLimits) {
-        self.quotas.set_limits(limits);
+    /// Who changes the connection limits while it runs.
+    pub fn limiter(&self) -> ConnectionLimiter {
+        ConnectionLimiter(self.quotas.clone())
     }
 
     /// What is counted of each listener's connections.

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use fixture::{Fixture, ask, frame};
-use gregor_network::ConnectionLimits;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 #[tokio::test]
@@ -150,12 +149,7 @@ async fn the_broker_wide_limit_makes_clients_wait() {
     assert!(tokio::time::timeout(Duration::from_millis(20), second.read_u8()).await.is_err());
     drop(first);
     assert_eq!(fixture::answer(&mut second).await.0, 2);
-    let unlimited = ConnectionLimits {
-        connections_max: usize::MAX,
-        per_ip_max: usize::MAX,
-        ..ConnectionLimits::default()
-    };
-    fixture.server().set_limits(unlimited);
+    fixture.server().limiter().set(&fixture::config());
     let mut third = fixture.connect().await;
     third.write_all(&ask("now", 3)).await.expect("sent");
     assert_eq!(fixture::answer(&mut third).await.0, 3);

@@ -11,6 +11,7 @@ pub mod background;
 pub mod broker;
 pub mod compaction;
 pub mod config_admin;
+pub mod connection_limits;
 pub mod control_epochs;
 pub mod controlled_shutdown;
 pub mod controller_environment;

@@ -53,20 +53,29 @@ fn newest_clients() -> Result<PathBuf> {
 /// A Java program of ours that uses Apache Kafka's newest clients: compiles `source` below `dir`, and gives the command of
 /// its class, which is named like the file.
 pub async fn client_program(dir: &Path, source: &Path) -> Result<CommandLine> {
-    let libs = newest_clients()?;
-    let named = |prefix: &str| -> Result<PathBuf> {
-        let jars = fs::read_dir(&libs)?.flatten().map(|entry| entry.path());
-        let is_it =
-            |jar: &PathBuf| jar.file_name().is_some_and(|name| name.to_string_lossy().starts_with(prefix));
-        jars.into_iter().find(is_it).with_context(|| format!("no {prefix}*.jar in {}", libs.display()))
-    };
-    let (compiler, clients) = (named("ecj-")?, named("kafka-clients-")?);
-    let classes = dir.join("classes");
+    program(dir, source, &newest_clients()?, &[]).await
+}
+
+/// The same with Apache Kafka 3.9 and its tools instead of the newest clients, quiet as `kafka_tool`.
+pub async fn kafka_program(dir: &Path, source: &Path) -> Result<CommandLine> {
+    let log4j = format!("file:{}", write_log4j(dir, "OFF")?.display());
+    program(dir, source, &kafka_libs()?, &[("log4j.configuration", &log4j)]).await
+}
+
+/// Compiles `source` with the jars of `libs`, and gives the command of its class.
+async fn program(dir: &Path, source: &Path, libs: &Path, properties: &[(&str, &str)]) -> Result<CommandLine> {
+    let tools = newest_clients()?;
+    let jars = fs::read_dir(&tools)?.flatten().map(|entry| entry.path());
+    let is_compiler =
+        |jar: &PathBuf| jar.file_name().is_some_and(|name| name.to_string_lossy().starts_with("ecj-"));
+    let compiler = jars.into_iter().find(is_compiler).context("no compiler beside the newest clients")?;
+    let class = source.file_stem().context("a source without a name")?.to_string_lossy().into_owned();
+    let classes = dir.join(format!("classes-{class}-{}", if libs == tools { "newest" } else { "3.9" }));
     let line = CommandLine::new("java")
         .args(["-XX:TieredStopAtLevel=1", "-jar"])
         .arg(compiler.display().to_string())
         .args(["-17", "-nowarn", "-cp"])
-        .arg(clients.display().to_string())
+        .arg(class_path_of(libs)?)
         .arg("-d")
         .arg(classes.display().to_string())
         .arg(source.display().to_string());
@@ -77,8 +86,13 @@ pub async fn client_program(dir: &Path, source: &Path) -> Result<CommandLine> {
         source.display(),
         String::from_utf8_lossy(&said.stderr)
     );
-    let class = source.file_stem().context("a source without a name")?.to_string_lossy().into_owned();
-    Ok(java(&format!("{}:{}/*", classes.display(), libs.display()), &[], &class))
+    Ok(java(&format!("{}:{}/*", classes.display(), libs.display()), properties, &class))
+}
+
+/// Every jar of a directory, as a compiler wants them.
+fn class_path_of(libs: &Path) -> Result<String> {
+    let jars = fs::read_dir(libs)?.flatten().map(|entry| entry.path().display().to_string());
+    Ok(jars.filter(|jar| jar.ends_with(".jar")).collect::<Vec<_>>().join(":"))
 }
 
 /// Cargo's target directory of this build.

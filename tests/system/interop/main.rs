@@ -2,6 +2,7 @@
 
 mod admin_requests;
 mod compaction;
+mod config_keys;
 mod consumer_protocol;
 #[path = "../src/conversation.rs"]
 mod conversation;

@@ -1,5 +1,6 @@
 //! `cargo xtask TASK`: chores of this repository that need more than a shell line.
 
+mod configs;
 mod tidy;
 
 use std::path::Path;
@@ -10,8 +11,10 @@ fn main() -> ExitCode {
     let task = std::env::args().nth(1).unwrap_or_default();
     let outcome = match task.as_str() {
         "tidy" => tidy::run(&root),
+        "configs" => configs::write(&root),
         _ => {
-            eprintln!("usage: cargo xtask tidy    check what the compiler and clippy do not");
+            eprintln!("usage: cargo xtask tidy       check what the compiler and clippy do not");
+            eprintln!("       cargo xtask configs    write the list of configuration keys");
             return ExitCode::FAILURE;
         }
     };

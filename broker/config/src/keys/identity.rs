@@ -15,7 +15,7 @@ pub(super) const KEYS: &[ConfigKey] = &[
     class("alter.config.policy.class.name", "", "A Java class that may refuse changes of configurations.").null().low().refused("Java classes cannot be loaded"),
     boolean("alter.config.policy.kraft.compatibility.enable", "false", "Whether that class is asked about taking from lists and deleting as in KRaft.").low().accepted("Java classes cannot be loaded"),
     int("background.threads", "10", "How many threads do background work.").at_least(1).high().cluster_wide().accepted("tasks share one pool as large as the machine"),
-    int("num.io.threads", "8", "How many threads handle requests; it is also the 100 percent of the request quotas.").at_least(1).high().cluster_wide(),
+    int("num.io.threads", "8", "How many threads handle requests; it is also the 100 percent of the request quotas.").at_least(1).high().cluster_wide().accepted("tasks share one pool as large as the machine"),
     int("request.timeout.ms", "30000", "How long this broker waits for an answer to its own requests, in milliseconds.").high(),
     boolean("controlled.shutdown.enable", "true", "Whether a broker that stops first hands its leaderships over."),
     int("controlled.shutdown.max.retries", "3", "How often a controlled shutdown is tried before the broker stops regardless."),

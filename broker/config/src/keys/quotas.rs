@@ -2,9 +2,17 @@
 
 use crate::definition::{ConfigKey, boolean, class, int, list, long, string};
 
+const NO_QUOTAS: &str = "quotas of clients are kept and not enforced";
+
 pub(super) const KEYS: &[ConfigKey] = &[
-    int("quota.window.num", "11", "How many samples client quotas keep.").at_least(1).low(),
-    int("quota.window.size.seconds", "1", "How many seconds each of these samples spans.").at_least(1).low(),
+    int("quota.window.num", "11", "How many samples client quotas keep.")
+        .at_least(1)
+        .low()
+        .accepted(NO_QUOTAS),
+    int("quota.window.size.seconds", "1", "How many seconds each of these samples spans.")
+        .at_least(1)
+        .low()
+        .accepted(NO_QUOTAS),
     int("replication.quota.window.num", "11", "How many samples replication quotas keep.").at_least(1).low(),
     int("replication.quota.window.size.seconds", "1", "How many seconds each of these samples spans.")
         .at_least(1)
@@ -25,10 +33,12 @@ pub(super) const KEYS: &[ConfigKey] = &[
     .low(),
     int("controller.quota.window.num", "11", "How many samples the quota for topic changes keeps.")
         .at_least(1)
-        .low(),
+        .low()
+        .accepted(NO_QUOTAS),
     int("controller.quota.window.size.seconds", "1", "How many seconds each of these samples spans.")
         .at_least(1)
-        .low(),
+        .low()
+        .accepted(NO_QUOTAS),
     class("client.quota.callback.class", "", "A Java class that computes client quotas.")
         .null()
         .low()

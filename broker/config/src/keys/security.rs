@@ -3,6 +3,8 @@
 use crate::definition::{ConfigKey, class, int, long, password, string};
 use crate::validator::Validator;
 
+const NO_TOKENS: &str = "delegation tokens need a login, and no listener has one";
+
 pub(super) const KEYS: &[ConfigKey] = &[
     string("authorizer.class.name", "", "The authorizer; empty allows everything to everyone.")
         .valid(Validator::NonNull)
@@ -24,27 +26,33 @@ pub(super) const KEYS: &[ConfigKey] = &[
         "",
         "The secret from which delegation tokens are derived; the same on all brokers.",
     )
-    .null(),
-    password("delegation.token.master.key", "", "The older name of `delegation.token.secret.key`.").null(),
+    .null()
+    .accepted(NO_TOKENS),
+    password("delegation.token.master.key", "", "The older name of `delegation.token.secret.key`.")
+        .null()
+        .accepted(NO_TOKENS),
     long(
         "delegation.token.max.lifetime.ms",
         "604800000",
         "How long a delegation token can be renewed, in milliseconds.",
     )
-    .at_least(1),
+    .at_least(1)
+    .accepted(NO_TOKENS),
     long(
         "delegation.token.expiry.time.ms",
         "86400000",
         "How long a delegation token is good without being renewed, in milliseconds.",
     )
-    .at_least(1),
+    .at_least(1)
+    .accepted(NO_TOKENS),
     long(
         "delegation.token.expiry.check.interval.ms",
         "3600000",
         "How often delegation tokens are checked for expiry, in milliseconds.",
     )
     .at_least(1)
-    .low(),
+    .low()
+    .accepted(NO_TOKENS),
     password("password.encoder.secret", "", "The secret with which passwords are encrypted in ZooKeeper.")
         .null(),
     password(

@@ -2,6 +2,8 @@
 
 use crate::definition::{ConfigKey, int, long, string};
 
+const AT_START: &str = "listeners are bound before the broker registers";
+
 pub(super) const KEYS: &[ConfigKey] = &[
     string(
         "listeners",
@@ -9,7 +11,8 @@ pub(super) const KEYS: &[ConfigKey] = &[
         "The addresses to listen on, as `NAME://host:port,...`; an empty host is every address.",
     )
     .high()
-    .per_broker(),
+    .per_broker()
+    .at_start(AT_START),
     string(
         "advertised.listeners",
         "",
@@ -17,14 +20,16 @@ pub(super) const KEYS: &[ConfigKey] = &[
     )
     .null()
     .high()
-    .per_broker(),
+    .per_broker()
+    .at_start(AT_START),
     string(
         "listener.security.protocol.map",
         "SASL_SSL:SASL_SSL,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT",
         "Which security protocol each listener name stands for.",
     )
     .low()
-    .per_broker(),
+    .per_broker()
+    .at_start(AT_START),
     string(
         "inter.broker.listener.name",
         "",
@@ -80,7 +85,8 @@ pub(super) const KEYS: &[ConfigKey] = &[
         "socket.connection.setup.timeout.max.ms",
         "30000",
         "How far that wait grows with each failure, in milliseconds.",
-    ),
+    )
+    .accepted("the wait does not grow"),
     int("max.connections", "2147483647", "The most connections at a time; also settable per listener.")
         .at_least(0)
         .cluster_wide(),
@@ -112,5 +118,6 @@ pub(super) const KEYS: &[ConfigKey] = &[
         "How long a failed login is held before its connection closes, in milliseconds.",
     )
     .at_least(0)
-    .low(),
+    .low()
+    .accepted("no listener has a login that could fail"),
 ];

@@ -26,6 +26,7 @@ use crate::background;
 use crate::broker::Broker;
 use crate::compaction;
 use crate::config_admin::{BrokerLayers, ConfigAdmin};
+use crate::connection_limits;
 use crate::controller_environment::BrokerAsController;
 use crate::coordinators::{ConsumerProtocol, CoordinatorParts, Coordinators, PartitionCounts};
 use crate::dispatch::Dispatcher;
@@ -328,6 +329,7 @@ impl Parts {
         tasks.spawn(watch_log_dirs(failures, self.failures, self.stop.clone(), failed.clone()));
         let dispatcher = Dispatcher::new(broker.clone(), metrics.metrics.requests().clone());
         let server = bound.start(Arc::new(dispatcher))?;
+        tasks.spawn(connection_limits::follow(self.layers, server.limiter(), self.stop.clone()));
         metrics.metrics.observe(Observed {
             broker: broker.clone(),
             session: session.clone(),
@@ -385,10 +387,10 @@ fn topic_defaults(settings: &RequestSettings) -> TopicDefaults {
 
 /// How this broker behaves as a client of others.
 fn client_options(config: &BrokerConfig) -> ClientOptions {
-    let timeout = |name: &str| Duration::from_millis(u64::try_from(config.values.i32(name)).unwrap_or(0));
+    let millis = |millis: i64| Duration::from_millis(u64::try_from(millis).unwrap_or(0));
     ClientOptions {
-        connect_timeout: timeout("controller.socket.timeout.ms"),
-        request_timeout: timeout("controller.socket.timeout.ms"),
+        connect_timeout: millis(config.values.i64("socket.connection.setup.timeout.ms")),
+        request_timeout: millis(config.values.i32("controller.socket.timeout.ms").into()),
         ..ClientOptions::default()
     }
 }

@@ -65,6 +65,7 @@ pub fn run(root: &Path) -> Result<Vec<Complaint>> {
     collect(root, root, &mut files)?;
     files.sort_by(|a, b| a.path.cmp(&b.path));
     let mut complaints = architecture::check(&files);
+    complaints.extend(crate::configs::check(root));
     for file in &files {
         complaints.extend(words::check(file));
         if file.is_rust() {
