@@ -69,7 +69,10 @@ impl Acceptor {
     async fn admit(&self, stream: TcpStream) -> io::Result<()> {
         let (local, peer) = (stream.local_addr()?, stream.peer_addr()?);
         let listener = &self.endpoint.listener;
-        let Some(slot) = self.quotas.slot(listener, peer.ip().to_canonical()).await else {
+        let begun = Instant::now();
+        let slot = self.quotas.slot(listener, peer.ip().to_canonical()).await;
+        self.stats.blocked_nanos.add(u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX));
+        let Some(slot) = slot else {
             info!(%listener, %peer, "too many connections from this address");
             self.stats.refused.increment();
             return Ok(());

@@ -16,6 +16,8 @@ pub struct ListenerStats {
     pub closed: Counter,
     /// Connections that were refused because of their address.
     pub refused: Counter,
+    /// How long accepted connections waited for others to end, in nanoseconds (`AcceptorBlockedPercent`).
+    pub blocked_nanos: Counter,
     /// Answers that were made.
     pub(crate) answered: Counter,
     /// Those of them that were written, or given up with their connection.
@@ -29,6 +31,7 @@ impl ListenerStats {
             created: Counter::default(),
             closed: Counter::default(),
             refused: Counter::default(),
+            blocked_nanos: Counter::default(),
             answered: Counter::default(),
             settled: Counter::default(),
         })

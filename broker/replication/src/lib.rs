@@ -37,6 +37,7 @@ pub use fetch_session::{
     FetchContext, FetchSessionCache, FetchSessionError, PartitionSummary, SessionAnswer, SessionPartition,
     SessionRequest,
 };
+pub use fetcher::stats::FetcherStats;
 pub use follower_clock::FollowerClocks;
 pub use hosted_partition::MoveRefusal;
 pub use manager::{

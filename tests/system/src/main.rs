@@ -16,6 +16,7 @@ mod fencing;
 mod groups;
 mod hostile_frames;
 mod many_topics;
+mod metrics;
 mod produce_fetch;
 mod python_clients;
 mod topics_tool;

@@ -8,5 +8,6 @@ pub mod message;
 pub(crate) mod pool;
 mod reconcile;
 pub mod session;
+pub(crate) mod stats;
 mod task;
 pub mod truncation;

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use gregor_model::{BrokerId, LeaderEpoch, TopicId, TopicName, TopicPartition};
 use parking_lot::Mutex;
@@ -17,6 +17,7 @@ use super::local::LocalReplicas;
 use super::machine::FetcherMachine;
 use super::message::TopicNames;
 use super::session::FetcherSession;
+use super::stats::FetcherStats;
 use super::task::{Command, FailedPartitions, Fetcher, Mailbox};
 use crate::environment::LeaderEndpoints;
 use crate::manager::PartitionMap;
@@ -50,7 +51,7 @@ struct RunningFetcher {
     mailbox: Arc<Mailbox>,
     cancel: CancellationToken,
     task: JoinHandle<()>,
-    max_lag: Arc<AtomicI64>,
+    stats: Arc<FetcherStats>,
     partitions: usize,
 }
 
@@ -150,8 +151,19 @@ impl FetcherPool {
 
     /// By how much the partition that lags most is behind.
     pub(crate) fn max_lag(&self) -> i64 {
+        self.stats().iter().map(|stats| stats.max_lag()).max().unwrap_or(0)
+    }
+
+    /// How many fetchers ended without being told to (`DeadThreadCount`).
+    pub(crate) fn dead(&self) -> usize {
         let state = self.state.lock();
-        state.fetchers.values().map(|fetcher| fetcher.max_lag.load(Ordering::Relaxed)).max().unwrap_or(0)
+        let ended = |fetcher: &&RunningFetcher| fetcher.task.is_finished() && !fetcher.cancel.is_cancelled();
+        state.fetchers.values().filter(ended).count()
+    }
+
+    /// What each fetcher counts.
+    pub(crate) fn stats(&self) -> Vec<Arc<FetcherStats>> {
+        self.state.lock().fetchers.values().map(|fetcher| Arc::clone(&fetcher.stats)).collect()
     }
 
     /// `num.replica.fetchers` as it is now.
@@ -183,7 +195,7 @@ impl FetcherPool {
         let config = &self.shared.config;
         let mailbox = Arc::new(Mailbox::default());
         let cancel = self.cancel.child_token();
-        let max_lag = Arc::new(AtomicI64::new(0));
+        let stats = Arc::new(FetcherStats::new(leader, number));
         let fetcher = Fetcher {
             leader,
             client_id: format!("broker-{}-fetcher-{number}", config.broker_id),
@@ -192,7 +204,7 @@ impl FetcherPool {
             leaders: Arc::clone(&self.leaders),
             mailbox: Arc::clone(&mailbox),
             failed: Arc::clone(&self.failed),
-            max_lag: Arc::clone(&max_lag),
+            stats: Arc::clone(&stats),
             machine: FetcherMachine::new(
                 config.protocol.truncates_on_fetch(),
                 config.replica_fetch_backoff_ms,
@@ -202,7 +214,7 @@ impl FetcherPool {
             connection: None,
         };
         let task = self.tasks.spawn(fetcher.run(cancel.clone()));
-        RunningFetcher { mailbox, cancel, task, max_lag, partitions: 0 }
+        RunningFetcher { mailbox, cancel, task, stats, partitions: 0 }
     }
 }
 

@@ -4,7 +4,6 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use gregor_model::{BrokerId, LeaderEpoch, Timestamp, TopicPartition};
@@ -17,6 +16,7 @@ use super::local::{Consequence, LocalReplicas, consequence};
 use super::machine::{Asked, FetchStart, FetcherMachine, Step};
 use super::message::{self, FetchedFromLeader, TopicNames};
 use super::session::{FetcherSession, Wanted};
+use super::stats::FetcherStats;
 use crate::environment::{LeaderEndpoint, LeaderEndpoints, LeaderUnreachable};
 use crate::hosted_partition::{FollowerAppend, FollowerError};
 use crate::shared::Shared;
@@ -70,7 +70,7 @@ pub(super) struct Fetcher {
     pub(super) leaders: Arc<dyn LeaderEndpoints>,
     pub(super) mailbox: Arc<Mailbox>,
     pub(super) failed: FailedPartitions,
-    pub(super) max_lag: Arc<AtomicI64>,
+    pub(super) stats: Arc<FetcherStats>,
     pub(super) machine: FetcherMachine,
     pub(super) session: FetcherSession,
     pub(super) names: TopicNames,
@@ -110,7 +110,10 @@ impl Fetcher {
         for (partition, command) in self.mailbox.take() {
             match command {
                 Command::Start(start) => self.machine.start(start),
-                Command::Stop => self.machine.stop(&partition),
+                Command::Stop => {
+                    self.machine.stop(&partition);
+                    self.stats.forget(&partition);
+                }
                 Command::SetTopicId(id) => self.machine.set_topic_id(&partition, id),
             }
         }
@@ -144,6 +147,7 @@ impl Fetcher {
             let endpoint = self.shared.environment.endpoint(self.leader);
             let endpoint =
                 endpoint.ok_or_else(|| LeaderUnreachable("its address is not known".to_owned()))?;
+            self.stats.set_address(&endpoint.host, endpoint.port);
             self.connection = Some(self.leaders.connect(self.leader, &endpoint, &self.client_id).await?);
         }
         self.connection.as_deref().ok_or_else(|| LeaderUnreachable("not connected".to_owned()))
@@ -153,9 +157,8 @@ impl Fetcher {
     fn wanted(&self, now: Timestamp) -> Vec<(TopicPartition, Wanted)> {
         let exceeded = self.shared.follower_throttle.is_exceeded(now);
         let mut wanted = Vec::new();
-        let mut max_lag = 0;
+        self.stats.set_lags(self.machine.to_fetch(now).map(|(partition, state)| (partition, state.lag)));
         for (partition, state) in self.machine.to_fetch(now) {
-            max_lag = max_lag.max(state.lag.unwrap_or(0));
             if exceeded && !state.is_in_sync() && self.shared.is_follower_throttled(partition) {
                 continue;
             }
@@ -169,7 +172,6 @@ impl Fetcher {
             };
             wanted.push((partition.clone(), want));
         }
-        self.max_lag.store(max_lag, Ordering::Relaxed);
         wanted
     }
 
@@ -183,6 +185,7 @@ impl Fetcher {
         let (request, version) =
             message::fetch_request(&shared.config, shared.environment.broker_epoch(), &request);
         let response = self.connect().await?.fetch(request, version).await?;
+        self.stats.requests.increment();
         self.take_commands();
         if let Some(error) = ResponseError::try_from_code(response.error_code) {
             tracing::info!(leader = %self.leader, client_id = self.client_id, ?error, "fetch session ends");
@@ -217,6 +220,7 @@ impl Fetcher {
                 };
                 match self.replicas.append(&partition, asked.leader_epoch, append, now) {
                     Ok(position) => {
+                        self.stats.bytes.add(position.appended_bytes as u64);
                         if position.appended_bytes > 0 && self.shared.is_follower_throttled(&partition) {
                             self.shared.follower_throttle.record(position.appended_bytes as u64, now);
                         }
@@ -272,6 +276,7 @@ impl Fetcher {
         reason: &dyn std::fmt::Display,
     ) {
         self.machine.drop_term(partition, term);
+        self.stats.forget(partition);
         let mut failed = self.failed.lock();
         if self.replicas.log(partition, term).is_some() {
             tracing::error!(%partition, leader_epoch = %term, leader = %self.leader, %reason, "replication of the partition stops until its next leader epoch");

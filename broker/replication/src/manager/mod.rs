@@ -35,6 +35,7 @@ use crate::environment::{IsrAuthority, LeaderEndpoints, ReplicaEnvironment};
 use crate::error::PartitionError;
 use crate::fetch_session::FetchSessionCache;
 use crate::fetcher::pool::FetcherPool;
+use crate::fetcher::stats::FetcherStats;
 use crate::follower_clock::FollowerClocks;
 use crate::hosted_partition::HostedPartition;
 use crate::log_dir_moves::task::Moves;
@@ -246,7 +247,13 @@ impl ReplicaManager {
             offline_partitions: map.values().filter(|hosted| matches!(hosted, Hosted::Offline)).count(),
             failed_partitions: self.fetchers.failed_partitions(),
             max_lag: self.fetchers.max_lag(),
+            dead_fetchers: self.fetchers.dead(),
         }
+    }
+
+    /// What each fetcher of this broker counts.
+    pub fn fetcher_stats(&self) -> Vec<Arc<FetcherStats>> {
+        self.fetchers.stats()
     }
 
     /// How many partitions fetchers gave up until the next leader epoch (`FailedPartitionsCount`).

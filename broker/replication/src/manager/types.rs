@@ -200,4 +200,6 @@ pub struct ReplicationCounts {
     pub failed_partitions: usize,
     /// By how many records the partition that lags most is behind its leader's high watermark (`MaxLag`).
     pub max_lag: i64,
+    /// Fetchers that ended without being told to (`DeadThreadCount`).
+    pub dead_fetchers: usize,
 }

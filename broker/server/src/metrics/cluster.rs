@@ -26,6 +26,12 @@ pub(super) fn tell_connections(page: &mut Exposition, listeners: &[Arc<ListenerS
         page.gauge(&format!("{server}_creation_rate"), help, &labels, created as f64 / seconds);
         page.gauge(&format!("{server}_close_rate"), help, &labels, closed as f64 / seconds);
         page.counter(
+            "kafka_network_acceptor_acceptorblockedpercent_count",
+            "How long connections waited because there were too many, in nanoseconds.",
+            &labels,
+            stats.blocked_nanos.get(),
+        );
+        page.counter(
             "gregor_network_connections_refused_total",
             "Connections refused because their address has too many.",
             &labels,

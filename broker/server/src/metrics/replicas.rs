@@ -10,6 +10,7 @@ pub(super) fn tell(page: &mut Exposition, broker: &Broker) {
     let metrics = broker.replicas.metrics();
     tell_traffic(page, metrics);
     tell_manager(page, broker);
+    tell_fetchers(page, broker);
     tell_waiting(page, metrics);
     let sessions = broker.replicas.sessions();
     let cache = "kafka_server_fetchsessioncache";
@@ -102,6 +103,37 @@ fn tell_manager(page: &mut Exposition, broker: &Broker) {
         &replica,
         counts.failed_partitions as f64,
     );
+    page.gauge(
+        &format!("{fetchers}_deadthreadcount"),
+        "Fetchers that ended though nobody told them to.",
+        &replica,
+        counts.dead_fetchers as f64,
+    );
+}
+
+/// What each fetcher fetched, and by how much each partition is behind (`FetcherStats`, `FetcherLagMetrics`).
+fn tell_fetchers(page: &mut Exposition, broker: &Broker) {
+    for stats in broker.replicas.fetcher_stats() {
+        let client = ("clientId", stats.client_id.as_str());
+        let (host, port) = stats.address();
+        let port = port.to_string();
+        let labels = [client, ("brokerHost", host.as_str()), ("brokerPort", port.as_str())];
+        let fetcher = "kafka_server_fetcherstats";
+        let help = "Fetches that leaders answered.";
+        page.counter(&format!("{fetcher}_requests_total"), help, &labels, stats.requests.get());
+        let help = "Bytes fetched from leaders and appended.";
+        page.counter(&format!("{fetcher}_bytes_total"), help, &labels, stats.bytes.get());
+        for (partition, lag) in stats.lags() {
+            let number = partition.partition.to_string();
+            let labels = [client, ("topic", partition.topic.as_str()), ("partition", number.as_str())];
+            page.gauge(
+                "kafka_server_fetcherlagmetrics_consumerlag",
+                "By how many records the partition is behind its leader.",
+                &labels,
+                lag as f64,
+            );
+        }
+    }
 }
 
 fn tell_partition(page: &mut Exposition, status: &PartitionStatus, at_min_isr: bool) {
