@@ -13,6 +13,7 @@ use crate::api::produce::ProduceAnswer;
 use crate::broker::Broker;
 use crate::metrics::{RequestRecorder, Tag};
 use crate::request_context::RequestContext;
+use crate::request_log;
 
 /// Hands requests to the handlers of one broker.
 pub struct Dispatcher {
@@ -40,16 +41,19 @@ impl Dispatch for Dispatcher {
             remember_software(connection, context.version, request);
         }
         let (key, tag) = (request.header.api_key, Tag::of(&request.body));
+        request_log::asked(connection, &context, key, &request.body);
         let mut answer = handle(&self.broker, &context, request.body).await;
         if let Answer::Reply(reply) = &mut answer {
             reply.tag = tag as u16;
             self.requests.answered(key, &reply.response);
+            request_log::answered(connection, key, &reply.response);
         }
         answer
     }
 
-    fn handled(&self, _connection: &ConnectionContext, request: &Handled) {
+    fn handled(&self, connection: &ConnectionContext, request: &Handled) {
         self.requests.handled(request);
+        request_log::handled(connection, request);
     }
 }
 

@@ -32,6 +32,7 @@ pub mod quota_admin;
 pub mod registration;
 pub mod replica_environment;
 pub mod request_context;
+pub mod request_log;
 pub mod scram_admin;
 pub mod settings;
 pub mod topic_admin;

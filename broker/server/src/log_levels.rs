@@ -1,10 +1,13 @@
 //! The levels of this broker's loggers, which administrators change while it runs (`LoggingController`). A logger is a
-//! tracing target: one of our crates, a module of one, or `root` for all that is not named.
+//! tracing target: one of our crates, a module of one, one of the two logs that have a name of their own in Kafka, or `root` for
+//! all that is not named.
 
 use std::collections::BTreeMap;
 
 use parking_lot::Mutex;
 use tracing::level_filters::LevelFilter;
+
+use crate::request_log;
 
 /// The logger of everything that has none of its own.
 pub const ROOT: &str = "root";
@@ -38,8 +41,8 @@ pub enum LogLevelError {
     RootRemoved,
 }
 
-/// The crates that log, as loggers that are always there.
-const LOGGERS: [&str; 8] = [
+/// The crates that log, the request log and that of state changes, as loggers that are always there.
+const LOGGERS: [&str; 10] = [
     "gregor_broker",
     "gregor_controller_machine",
     "gregor_controller_service",
@@ -48,12 +51,17 @@ const LOGGERS: [&str; 8] = [
     "gregor_network",
     "gregor_replication",
     "gregor_zookeeper",
+    request_log::LOGGER,
+    "state.change.logger",
 ];
 
 impl LogLevels {
     /// Everything at `initial`; `apply` puts levels in force, given as filter directives (`info,gregor_log=debug`).
     pub fn new(initial: LevelFilter, apply: Apply) -> LogLevels {
-        let levels = BTreeMap::from([(ROOT.to_owned(), initial)]);
+        let levels = BTreeMap::from([
+            (ROOT.to_owned(), initial),
+            (request_log::LOGGER.to_owned(), initial.min(LevelFilter::WARN)),
+        ]);
         LogLevels { levels: Mutex::new(levels), apply }
     }
 
@@ -145,7 +153,7 @@ mod tests {
         };
         assert_eq!(change("gregor_log", Some("DEBUG")), Ok(()));
         assert!(levels.all().contains(&("gregor_log".to_owned(), "DEBUG")));
-        assert_eq!(applied.lock()[0], "info,gregor_log=debug");
+        assert_eq!(applied.lock()[0], "info,gregor_log=debug,kafka.request.logger=warn");
         assert_eq!(change("gregor_log", None), Ok(()));
         assert!(levels.all().contains(&("gregor_log".to_owned(), "INFO")));
         assert_eq!(change("root", None), Err(LogLevelError::RootRemoved));

@@ -38,7 +38,7 @@ enum LogFormat {
 }
 
 /// What is logged when `RUST_LOG` does not say; the ZooKeeper client tells at `info` what `gregor_zookeeper` tells too.
-const DEFAULT_FILTER: &str = "info,zookeeper_client=warn";
+const DEFAULT_FILTER: &str = "info,kafka.request.logger=warn,zookeeper_client=warn";
 
 /// Threads that run tasks: the hot paths are short and never block, so more of them buy memory and wake-ups only.
 const WORKER_THREADS_MAX: usize = 4;

@@ -14,6 +14,7 @@ mod metrics;
 mod rpc;
 mod service;
 mod settings;
+mod state_change_log;
 mod term;
 
 pub use environment::ControllerEnvironment;

@@ -19,6 +19,7 @@ impl HostedPartition {
         proposal: IsrProposal,
     ) {
         tracing::info!(
+            target: "state.change.logger",
             partition = %self.partition, leader_epoch = %proposal.leader_epoch, partition_epoch = %proposal.partition_epoch,
             from = ?leader.isr().members(), to = ?proposal.isr, high_watermark = %log.high_watermark(),
             log_end = %log.log_end_offset(), "proposing an ISR change"

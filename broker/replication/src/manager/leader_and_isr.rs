@@ -75,6 +75,7 @@ impl ReplicaManager {
         self.fetchers.stop_idle();
         self.is_announced.store(true, Ordering::Release);
         tracing::info!(
+            target: "state.change.logger",
             controller = request.controller_id.0,
             controller_epoch = request.controller_epoch,
             partitions = named.len(),

@@ -76,6 +76,7 @@ impl ReplicaManager {
         }
         self.fetchers.stop_idle();
         tracing::info!(
+            target: "state.change.logger",
             controller = request.controller_id.0,
             controller_epoch = request.controller_epoch,
             partitions = named.len(),

@@ -9,6 +9,7 @@ use tracing::{error, info, warn};
 
 use super::{Office, Worker, in_task};
 use crate::channel::Channel;
+use crate::state_change_log;
 
 impl Worker {
     pub(super) async fn perform(&mut self, effects: Vec<Effect>) {
@@ -18,6 +19,7 @@ impl Worker {
             match effect {
                 Effect::Store { id, operation } => match &self.office {
                     Some(office) => {
+                        state_change_log::writing(office.term.epoch, &operation);
                         let work = office.term.clone().perform(operation);
                         self.operation = Some((id, in_task(&self.tasks, work)));
                     }
@@ -37,7 +39,10 @@ impl Worker {
                 }
                 Effect::Send { broker, request } => {
                     match self.office.as_ref().and_then(|office| office.channels.get(&broker)) {
-                        Some(channel) => channel.send(request),
+                        Some(channel) => {
+                            state_change_log::telling(broker, &request);
+                            channel.send(request);
+                        }
                         None => error!(%broker, "a request to a broker without channel"),
                     }
                 }
