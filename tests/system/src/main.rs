@@ -11,6 +11,7 @@ mod damages;
 mod data_dir;
 mod docker;
 mod doctor;
+mod doctor_zookeeper;
 mod failover;
 mod faults;
 mod fencing;

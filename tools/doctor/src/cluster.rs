@@ -42,6 +42,8 @@ pub struct ClusterNodes {
     pub states: HashMap<TopicPartition, StateNode>,
     /// Znodes that cannot be read, and why.
     pub broken: Vec<(String, String)>,
+    /// Topics whose own znode is among them: nothing is known of their partitions.
+    pub unreadable: Vec<TopicName>,
 }
 
 /// Holds directories against znodes. `broker` is whose they are, if they do not say so themselves; `random` makes the
@@ -79,6 +81,9 @@ pub fn compare(
     };
     for one in examination.partitions.iter().filter(|one| !one.is_future) {
         let place = one.dir.display().to_string();
+        if nodes.unreadable.contains(&one.partition.topic) {
+            continue;
+        }
         let topic = nodes.topics.get(&one.partition.topic);
         let replicas = topic.and_then(|topic| topic.replicas.get(&one.partition.partition));
         let stray = match (topic, replicas) {

@@ -93,6 +93,7 @@ async fn read_topic(
         Ok(assignment) => assignment,
         Err(error) => {
             nodes.broken.push((path, error.to_string()));
+            nodes.unreadable.push(name.clone());
             return Ok(());
         }
     };
