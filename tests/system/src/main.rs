@@ -9,6 +9,7 @@ mod conversation;
 mod damages;
 #[allow(dead_code, reason = "the suites share it, and each needs a part")]
 mod data_dir;
+mod data_tools;
 mod docker;
 mod doctor;
 mod doctor_zookeeper;

@@ -17,8 +17,11 @@ pub struct Chunk {
 }
 
 impl Chunk {
-    /// The records of `batch` from `from` on.
+    /// The records of `batch` from `from` on, which may lie before it: one fetch brings many batches.
     pub(super) fn new(partition: TopicPartition, batch: Bytes, view: &BatchRef<'_>, from: Offset) -> Chunk {
+        // Older formats tell where a batch ends, and not where it begins.
+        let begin = if view.magic == Magic::V2 { view.base_offset() } else { from };
+        let from = from.max(begin);
         let count = view.record_count.and_then(|count| usize::try_from(count).ok()).unwrap_or(1);
         Chunk { partition, from, next: view.next_offset(), count, batch }
     }

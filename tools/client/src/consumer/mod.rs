@@ -218,13 +218,14 @@ impl Consumer {
 
     /// Commits if the consumer does so on its own, and leaves the group. Gives the partitions it had from the group.
     pub async fn close(mut self) -> Vec<TopicPartition> {
+        let had = if matches!(self.member, Member::Inside { .. }) { self.assignment() } else { Vec::new() };
+        // A commit in the background that is under way must not come after the last one.
+        self.tasks.shutdown().await;
         if self.config.auto_commit.is_some() {
             let known = self.positions.known();
             // Without an answer the records are read again.
             let _ = tokio::time::timeout(offsets::CLOSE_TIMEOUT, self.commit(&known)).await;
         }
-        let had = if matches!(self.member, Member::Inside { .. }) { self.assignment() } else { Vec::new() };
-        self.tasks.abort_all();
         if let (Some(membership), Member::Inside { .. } | Member::Joining) = (&self.membership, &self.member)
         {
             membership.leave().await;
