@@ -1,6 +1,6 @@
 //! Values shared by every crate: ids, epochs, offsets, partitions and what the controller says of them.
 //!
-//! Nothing here does IO (only `Timestamp::now`, for shells, reads a clock), and nothing depends on another crate of ours. On the wire and in files
+//! Nothing here does IO (only `Timestamp::now` and [`SteadyClock`], for shells, read clocks), and nothing depends on another crate of ours. On the wire and in files
 //! many of these are plain integers where -1 means "none"; that -1 becomes an `Option` where bytes are decoded,
 //! and nowhere else.
 
@@ -23,5 +23,5 @@ pub use epoch::{BrokerEpoch, ControllerEpoch, LeaderEpoch, PartitionEpoch, Znode
 pub use leadership::{LeaderAndIsr, LeaderRecoveryState};
 pub use offset::Offset;
 pub use producer::{ProducerEpoch, ProducerId, Sequence};
-pub use time::Timestamp;
+pub use time::{SteadyClock, Timestamp};
 pub use topic::{InvalidTopicName, TopicId, TopicName, TopicPartition, has_collision_chars, names_collide};

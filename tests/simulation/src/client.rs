@@ -23,8 +23,8 @@ const RETRY_MS: i64 = 12_000;
 pub enum Learned {
     /// A batch was acknowledged: where, in which term, what it is.
     Acknowledged(TopicPartition, (Offset, LeaderEpoch), Payload),
-    /// The batch after the last acknowledged one was refused as out of order, in that term.
-    SequenceLost(TopicPartition, LeaderEpoch),
+    /// The batch after the last acknowledged one, with that sequence, was refused as out of order, in that term.
+    SequenceLost(TopicPartition, LeaderEpoch, Sequence),
     /// Batches were read.
     Read(TopicPartition, LeaderEpoch, Vec<Batch>),
     /// The position is beyond the leader's log.
@@ -276,9 +276,10 @@ impl Client {
         if let (Answer::Produced(Produced::OutOfOrder(epoch)), true) = (answer, next_in_line)
             && at == 0
             && *epoch >= stream.acknowledged_in
+            && let Some(sequence) = payload.sequence
         {
             self.streams.remove(&name);
-            return Some(Learned::SequenceLost(name, *epoch));
+            return Some(Learned::SequenceLost(name, *epoch, sequence));
         }
         stream.waiting.get_mut(at)?.sent = None;
         stream.is_cautious = true;

@@ -3,7 +3,7 @@
 use gregor_controller_machine::{AlterReassignmentsRequest, ElectLeadersRequest, ElectionType};
 use gregor_model::{BrokerId, TopicName, TopicPartition};
 
-use crate::core::{Event, Undo};
+use crate::core::{Event, MissedTerm, Undo};
 use crate::message::{Node, Request};
 use crate::scenario::draw_replicas;
 use crate::world::World;
@@ -61,7 +61,8 @@ impl World {
                 self.core.after(duration_ms, Event::Undo(Undo::Resume(broker)));
             }
             43..=59 => self.cut(broker, duration_ms),
-            60..=64 => {
+            60 => self.miss_a_term(),
+            61..=64 => {
                 self.core.trace(|| format!("{} does not hear controllers for {duration_ms} ms", broker.0));
                 self.core.network.deafen(broker);
                 self.core.after(duration_ms, Event::Undo(Undo::Heal));
@@ -152,6 +153,54 @@ impl World {
             broker.disk.replace();
         }
         self.core.after(down_ms, Event::Undo(Undo::Start(id)));
+    }
+
+    /// A leader is to miss a term: it does not hear controllers, one of its followers hears nothing of it, is elected, and dies
+    /// together with the controller; so the next one finds the leader in the ISR still, and may elect it again.
+    fn miss_a_term(&mut self) {
+        let led = self.zookeeper.store.states.iter().filter_map(|(partition, state)| {
+            let state = &state.leader_and_isr;
+            let leader = state.leader.filter(|_| state.isr.len() >= 3)?;
+            let successor = state.isr.iter().copied().rfind(|member| *member != leader)?;
+            Some((partition.clone(), leader, successor))
+        });
+        let led: Vec<_> = led.collect();
+        let Some((partition, leader, successor)) = self.core.random.pick(&led).cloned() else { return };
+        self.core.trace(|| format!("{leader} is to miss a term of {partition}, in which {successor} leads"));
+        self.core.network.deafen(leader);
+        self.core.network.cut(Node::Broker(leader), Node::Broker(successor));
+        let delay_ms = self.core.random.between(200, 2_000);
+        self.core.after(delay_ms, Event::MissTerm(MissedTerm::Elect(partition, successor)));
+    }
+
+    /// What comes after that.
+    pub(crate) fn play_missed_term(&mut self, scene: MissedTerm) {
+        let controller = self.zookeeper.store.controller.map(|(controller, _)| controller);
+        match scene {
+            MissedTerm::Elect(partition, successor) => {
+                let topic = self.zookeeper.store.topics.get(&partition.topic);
+                let known = topic.and_then(|topic| topic.partitions.get(&partition.partition));
+                let (Some(assignment), Some(controller)) = (known, controller) else { return };
+                let others = assignment.replicas.iter().copied().filter(|id| *id != successor);
+                let target = Some(std::iter::once(successor).chain(others).collect());
+                let first = AlterReassignmentsRequest { partitions: vec![(partition.clone(), target)] };
+                let election = ElectionType::Preferred;
+                let second = ElectLeadersRequest { election, partitions: Some(vec![partition]) };
+                let (from, to) = (Node::Client(0), Node::Broker(controller));
+                self.core.request(from, to, Request::AlterReassignments(first));
+                self.core.request(from, to, Request::ElectLeaders(second));
+                let delay_ms = self.core.random.between(50, 500);
+                self.core.after(delay_ms, Event::MissTerm(MissedTerm::End(successor)));
+            }
+            MissedTerm::End(successor) => {
+                let down_ms = self.core.scenario.session_timeout_ms * 2;
+                let dying = [Some(successor), controller.filter(|controller| *controller != successor)];
+                for broker in dying.into_iter().flatten() {
+                    self.crash(broker, Crash::Kill, down_ms);
+                }
+                self.core.network.heal();
+            }
+        }
     }
 
     fn cut(&mut self, broker: BrokerId, duration_ms: i64) {

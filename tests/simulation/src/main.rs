@@ -1,5 +1,6 @@
 //! Runs seeds: `gregor-simulation --seeds A..B [--minutes M] [--threads T]`, or one of them with its trace:
 //! `gregor-simulation --seed S --trace`. With `--coordinators` those of groups and transactions instead of those of replication.
+//! With `--twice` every seed is lived twice, and must be the same life.
 
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,8 +9,11 @@ use std::time::{Duration, Instant};
 use gregor_simulation::{CoordinationMutant, Mutant, coordination, live};
 
 const USAGE: &str =
-    "usage: gregor-simulation [--coordinators] [--seeds A..B] [--minutes M] [--threads T] [--mutant NAME]
+    "usage: gregor-simulation [--coordinators] [--seeds A..B] [--minutes M] [--threads T] [--mutant NAME] [--twice]
        gregor-simulation [--coordinators] --seed S [--trace] [--mutant NAME]";
+
+/// What `--twice` finds.
+const ANOTHER_LIFE: &str = "the seed lives another life the second time";
 
 struct Arguments {
     seeds: std::ops::Range<u64>,
@@ -17,6 +21,7 @@ struct Arguments {
     threads: usize,
     trace: bool,
     coordinators: bool,
+    twice: bool,
     mutant: Option<String>,
 }
 
@@ -28,6 +33,7 @@ fn parse(arguments: impl Iterator<Item = String>) -> Option<Arguments> {
         threads,
         trace: false,
         coordinators: false,
+        twice: false,
         mutant: None,
     };
     let mut arguments = arguments;
@@ -46,6 +52,7 @@ fn parse(arguments: impl Iterator<Item = String>) -> Option<Arguments> {
             "--minutes" => parsed.minutes = Some(arguments.next()?.parse().ok()?),
             "--threads" => parsed.threads = arguments.next()?.parse().ok()?,
             "--coordinators" => parsed.coordinators = true,
+            "--twice" => parsed.twice = true,
             "--mutant" => parsed.mutant = Some(arguments.next()?),
             _ => return None,
         }
@@ -80,7 +87,10 @@ impl Arguments {
                 return None;
             }
             let life = move |seed| {
-                let report = coordination::live(seed, mutant, self.trace);
+                let mut report = coordination::live(seed, mutant, self.trace);
+                if self.twice && coordination::live(seed, mutant, false) != report {
+                    report.violation.get_or_insert_with(|| ANOTHER_LIFE.to_owned());
+                }
                 let figures = [report.assignments, report.commits, report.transactions];
                 (report.lasted_ms, report.events, figures, report.violation)
             };
@@ -91,7 +101,10 @@ impl Arguments {
             return None;
         }
         let life = move |seed| {
-            let report = live(seed, mutant, self.trace);
+            let mut report = live(seed, mutant, self.trace);
+            if self.twice && live(seed, mutant, false) != report {
+                report.violation.get_or_insert_with(|| ANOTHER_LIFE.to_owned());
+            }
             let figures = [report.acknowledged, report.absolutions, report.forks];
             (report.lasted_ms, report.events, figures, report.violation)
         };

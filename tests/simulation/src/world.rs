@@ -180,6 +180,8 @@ impl World {
             }
             Event::Fault | Event::Administer => {}
             Event::Undo(undo) => self.undo(undo),
+            Event::MissTerm(scene) if self.phase == Phase::Faults => self.play_missed_term(scene),
+            Event::MissTerm(_) => {}
             Event::Check => self.check(),
         }
         self.after_zookeeper();
@@ -221,7 +223,7 @@ impl World {
         let checker = &mut self.core.checker;
         match learned {
             Learned::Acknowledged(name, at, what) => checker.on_acknowledged(&name, at, what, &disks),
-            Learned::SequenceLost(name, epoch) => checker.on_sequence_lost(&name, epoch),
+            Learned::SequenceLost(name, epoch, which) => checker.on_sequence_lost(&name, epoch, which),
             Learned::Read(name, epoch, batches) => checker.on_consumed(&name, epoch, &batches),
             Learned::OutOfRange(name, epoch, position) => checker.on_out_of_range(&name, epoch, position),
         }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use gregor_model::{LeaderEpoch, Offset, Sequence, Timestamp};
+use gregor_model::{LeaderEpoch, Offset, Sequence, SteadyClock, Timestamp};
 use gregor_records::{BatchBuilder, BatchOptions, BuildError, Compression, Producer};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -119,6 +119,8 @@ pub(super) struct Surroundings<M: Machine> {
 /// One partition's task.
 pub(super) struct PartitionTask<M: Machine> {
     machine: M,
+    /// What the machine's timers go by: sessions do not end because the wall clock is set.
+    clock: SteadyClock,
     around: Surroundings<M>,
     commands: mpsc::Receiver<Command<M>>,
     desk: Desk<M>,
@@ -174,6 +176,7 @@ impl<M: Machine> PartitionTask<M> {
         let desk = Desk { last: 0, waiting: HashMap::new() };
         PartitionTask {
             machine,
+            clock: SteadyClock::start(),
             around,
             commands: commands.0,
             desk,
@@ -186,16 +189,16 @@ impl<M: Machine> PartitionTask<M> {
     pub(super) async fn run(mut self, first: Vec<M::Effect>) {
         self.perform(first).await;
         loop {
-            let timer = self.machine.next_timer();
+            let timer = self.machine.next_timer().map(|at| at - self.clock.now());
             let effects = tokio::select! {
                 biased;
                 () = self.around.stop.cancelled() => break,
                 Some((appends, outcome)) = self.appending.next() => self.appended(appends, outcome),
                 command = self.commands.recv() => match command {
-                    Some(command) => command(&mut self.machine, Timestamp::now(), &mut self.desk),
+                    Some(command) => command(&mut self.machine, self.clock.now(), &mut self.desk),
                     None => break,
                 },
-                () = sleep_until(timer), if timer.is_some() => self.machine.fire_timers(Timestamp::now()),
+                () = sleep(timer), if timer.is_some() => self.machine.fire_timers(self.clock.now()),
             };
             self.perform(effects).await;
             if !self.gathered.is_empty() {
@@ -204,12 +207,12 @@ impl<M: Machine> PartitionTask<M> {
             }
             for _ in 1..COMMANDS_AT_ONCE {
                 let Ok(command) = self.commands.try_recv() else { break };
-                let effects = command(&mut self.machine, Timestamp::now(), &mut self.desk);
+                let effects = command(&mut self.machine, self.clock.now(), &mut self.desk);
                 self.perform(effects).await;
             }
             self.write_gathered().await;
         }
-        for effect in self.machine.unload(Timestamp::now()) {
+        for effect in self.machine.unload(self.clock.now()) {
             if let Step::Reply(request, reply) = M::step(effect)
                 && let Some(waiting) = self.desk.waiting.remove(&request)
             {
@@ -279,7 +282,7 @@ impl<M: Machine> PartitionTask<M> {
     }
 
     fn appended(&mut self, appends: Appends, outcome: Result<Offset, AppendFailure>) -> Vec<M::Effect> {
-        let now = Timestamp::now();
+        let now = self.clock.now();
         let mut effects = Vec::with_capacity(appends.len());
         for (append, index) in appends {
             effects.extend(self.machine.appended(append, outcome.map(|base| base + index), now));
@@ -328,7 +331,6 @@ fn build(plan: &AppendPlan, compression: Compression, now: Timestamp) -> Result<
     builder.finish().map(Bytes::from)
 }
 
-async fn sleep_until(at: Option<Timestamp>) {
-    let wait_ms = at.map_or(0, |at| at - Timestamp::now());
-    tokio::time::sleep(Duration::from_millis(u64::try_from(wait_ms).unwrap_or(0))).await;
+async fn sleep(wait_ms: Option<i64>) {
+    tokio::time::sleep(Duration::from_millis(u64::try_from(wait_ms.unwrap_or(0)).unwrap_or(0))).await;
 }

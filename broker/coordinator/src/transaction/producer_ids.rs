@@ -43,7 +43,9 @@ impl ProducerIds {
         }
         let id = self.current.next().map(ProducerId);
         let low = self.current.end - self.current.start <= self.low_water;
-        let may_ask = !self.requested && self.retry_at.is_none_or(|at| at <= now);
+        // What is farther away than a pause is long was noted before the clock was set back.
+        let is_over = |at: Timestamp| at <= now || at - now > RETRY_MS;
+        let may_ask = !self.requested && self.retry_at.is_none_or(is_over);
         let request_block = low && self.next.is_none() && may_ask;
         self.requested |= request_block;
         ProducerIdClaim { id, request_block }
@@ -97,6 +99,8 @@ mod tests {
         ids.block_failed(NOW);
         assert!(!ids.claim(NOW + 49).request_block);
         assert!(ids.claim(NOW + 50).request_block);
+        ids.block_failed(NOW + 3_600_000);
+        assert!(ids.claim(NOW).request_block, "the clock was set back");
     }
 
     #[test]

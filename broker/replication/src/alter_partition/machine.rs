@@ -1,7 +1,7 @@
 //! Which ISR proposals wait for the controller, and when they are sent (`DefaultAlterPartitionManager`).
 //!
 //! Pure. Owner: the AlterPartition task. Invariants: one request is in flight at a time and carries all that waits; each partition has at
-//! most one proposal; a proposal leaves only with its own answer.
+//! most one proposal; a proposal leaves only with its own answer; a clock that is set back lengthens no pause.
 
 use std::collections::HashMap;
 
@@ -57,7 +57,9 @@ impl AlterPartitionMachine {
 
     /// What to send now, in partition order; empty when a request is in flight, nothing waits, or it is too early to try again.
     pub fn next_request(&mut self, now: Timestamp) -> Vec<IsrChange> {
-        if self.in_flight || self.waiting.is_empty() || self.not_before.is_some_and(|at| now < at) {
+        // A pause that is longer than a pause can be began before the clock was set back.
+        let is_early = self.not_before.is_some_and(|at| now < at && at - now <= RETRY_MS);
+        if self.in_flight || self.waiting.is_empty() || is_early {
             return Vec::new();
         }
         self.in_flight = true;
@@ -153,6 +155,15 @@ mod tests {
         assert!(machine.next_request(Timestamp(149)).is_empty());
         assert_eq!(machine.retry_at(), Some(Timestamp(150)));
         assert_eq!(machine.next_request(Timestamp(150)), sent);
+    }
+
+    #[test]
+    fn a_clock_set_back_does_not_lengthen_the_pause() {
+        let mut machine = AlterPartitionMachine::default();
+        machine.submit(change(0)).unwrap();
+        let sent = machine.next_request(Timestamp(3_600_000));
+        machine.on_outcome(&sent, Outcome::Failed, Timestamp(3_600_000));
+        assert_eq!(machine.next_request(Timestamp(0)), sent);
     }
 
     #[test]

@@ -65,8 +65,9 @@ pub struct PartitionFetch {
 }
 
 impl PartitionFetch {
-    fn is_ready(&self, now: Timestamp) -> bool {
-        self.delayed_until.is_none_or(|until| now >= until)
+    /// Whether no delay is running. One that is longer than `backoff_ms` began before the clock was set back, and is over.
+    fn is_ready(&self, now: Timestamp, backoff_ms: i64) -> bool {
+        self.delayed_until.is_none_or(|until| now >= until || until - now > backoff_ms)
     }
 
     /// Whether it is known to have all that is committed.
@@ -186,9 +187,9 @@ impl FetcherMachine {
 
     /// Partitions whose epochs to ask for now.
     pub fn to_truncate(&self, now: Timestamp) -> impl Iterator<Item = (&TopicPartition, &PartitionFetch)> {
-        self.partitions
-            .iter()
-            .filter(move |(_, state)| state.phase == FetchPhase::Truncating && state.is_ready(now))
+        self.partitions.iter().filter(move |(_, state)| {
+            state.phase == FetchPhase::Truncating && state.is_ready(now, self.backoff_ms)
+        })
     }
 
     /// Partitions to fetch now, those first that were served least recently.
@@ -197,12 +198,14 @@ impl FetcherMachine {
         let rest = self.cursor.as_ref().map(|cursor| (Bound::Unbounded, Bound::Included(cursor)));
         let first = self.partitions.range::<TopicPartition, _>((after, Bound::Unbounded));
         let rest = rest.into_iter().flat_map(|range| self.partitions.range::<TopicPartition, _>(range));
-        first.chain(rest).filter(move |(_, state)| state.phase == FetchPhase::Fetching && state.is_ready(now))
+        let is_ready = move |state: &PartitionFetch| state.is_ready(now, self.backoff_ms);
+        first.chain(rest).filter(move |(_, state)| state.phase == FetchPhase::Fetching && is_ready(state))
     }
 
     /// When the next delay ends; `None` when none is running.
     pub fn next_ready(&self, now: Timestamp) -> Option<Timestamp> {
-        self.partitions.values().filter_map(|state| state.delayed_until).filter(|until| *until > now).min()
+        let delayed = self.partitions.values().filter(|state| !state.is_ready(now, self.backoff_ms));
+        delayed.filter_map(|state| state.delayed_until).min()
     }
 
     /// Takes in an answer to a Fetch.
@@ -275,11 +278,12 @@ impl FetcherMachine {
         phase: FetchPhase,
         now: Timestamp,
     ) -> Option<&mut PartitionFetch> {
+        let backoff_ms = self.backoff_ms;
         self.partitions.get_mut(partition).filter(|state| {
             state.leader_epoch == asked.leader_epoch
                 && state.fetch_offset == asked.fetch_offset
                 && state.phase == phase
-                && state.is_ready(now)
+                && state.is_ready(now, backoff_ms)
         })
     }
 
@@ -340,17 +344,17 @@ impl FetcherMachine {
 
     /// Lets a partition rest for the back-off.
     pub fn delay(&mut self, partition: &TopicPartition, term: LeaderEpoch, now: Timestamp) {
-        let until = now + self.backoff_ms;
-        if let Some(state) = self.in_term(partition, term).filter(|state| state.is_ready(now)) {
-            state.delayed_until = Some(until);
+        let backoff_ms = self.backoff_ms;
+        if let Some(state) = self.in_term(partition, term).filter(|state| state.is_ready(now, backoff_ms)) {
+            state.delayed_until = Some(now + backoff_ms);
         }
     }
 
     /// The leader could not be asked: all that were ready rest.
     pub fn delay_all(&mut self, now: Timestamp) {
-        let until = now + self.backoff_ms;
-        for state in self.partitions.values_mut().filter(|state| state.is_ready(now)) {
-            state.delayed_until = Some(until);
+        let backoff_ms = self.backoff_ms;
+        for state in self.partitions.values_mut().filter(|state| state.is_ready(now, backoff_ms)) {
+            state.delayed_until = Some(now + backoff_ms);
         }
     }
 }

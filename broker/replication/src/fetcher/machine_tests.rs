@@ -136,6 +136,14 @@ fn delays_end() {
 }
 
 #[test]
+fn a_clock_set_back_ends_delays() {
+    let mut machine = machine(true, &[start(0, 0, Some(1))]);
+    machine.delay(&partition(0), EPOCH, Timestamp(3_600_000));
+    assert_eq!(fetching(&machine, 10), [0]);
+    assert_eq!(machine.next_ready(Timestamp(10)), None);
+}
+
+#[test]
 fn lag_is_known_after_an_answer() {
     let mut machine = machine(true, &[start(0, 0, Some(1))]);
     assert!(!machine.get(&partition(0)).unwrap().is_in_sync());

@@ -9,7 +9,7 @@ use gregor_controller_machine::{
     ControlRequest, Controller, ControllerConfig, Effect, Event, LossReason, Operation, OperationId, Outcome,
     Reply, RequestId, Snapshot, Timer as ControllerTimer,
 };
-use gregor_model::{BrokerId, ControllerEpoch, ZnodeVersion};
+use gregor_model::{BrokerId, ControllerEpoch, TopicName, ZnodeVersion};
 
 use super::session::Tag;
 use super::{Context, InFlight, Process};
@@ -75,8 +75,11 @@ impl ControllerShell {
 }
 
 impl Process {
-    /// Finds out who the controller is; runs for office if there is none.
+    /// Finds out who the controller is; runs for office if there is none. Not before this broker is registered in its session.
     pub(super) fn look_for_controller(&mut self, cx: &mut Context<'_>) {
+        if !self.is_registered {
+            return;
+        }
         self.session.submit(cx.core, self.id, Tag::ReadController, ZkRequest::ReadController);
     }
 
@@ -137,15 +140,15 @@ impl Process {
         self.give(cx, event);
     }
 
-    /// The connection was broken for a while: whatever is watched may have changed.
-    pub(super) fn on_rewatched(&mut self, cx: &mut Context<'_>) {
+    /// The connection was broken for a while: whatever is watched may have changed. The product tells by the znodes' versions
+    /// which topics did; here all of them count as changed.
+    pub(super) fn on_rewatched(&mut self, cx: &mut Context<'_>, topics: Vec<TopicName>) {
         self.look_for_controller(cx);
         if !self.controller.is_active() {
             return;
         }
         self.give(cx, Event::BrokersChanged);
         self.give(cx, Event::TopicsChanged);
-        let topics: Vec<_> = self.metadata.topic_names().collect();
         for name in topics {
             self.give(cx, Event::PartitionsChanged(name));
         }

@@ -41,11 +41,6 @@ impl Metadata {
         self.topics.get(&id).cloned()
     }
 
-    /// All topics heard of.
-    pub fn topic_names(&self) -> impl Iterator<Item = TopicName> {
-        self.topics.values().cloned()
-    }
-
     /// Who leads what.
     pub fn leaders(&self) -> Vec<(TopicPartition, Option<BrokerId>)> {
         self.partitions.iter().map(|(partition, leader)| (partition.clone(), *leader)).collect()

@@ -71,6 +71,8 @@ pub struct Process {
     number: u64,
     session: SessionClient,
     epoch: Option<BrokerEpoch>,
+    /// In the present session.
+    is_registered: bool,
     controller: ControllerShell,
     /// The partitions hosted, by name.
     pub partitions: BTreeMap<TopicPartition, Partition>,
@@ -142,6 +144,7 @@ impl Broker {
             number: self.processes,
             session: SessionClient::default(),
             epoch: None,
+            is_registered: false,
             controller: ControllerShell::new(self.id, core.scenario.rebalance_seconds),
             partitions: BTreeMap::new(),
             fetchers: BTreeMap::new(),
@@ -312,6 +315,7 @@ impl Process {
                     Heard::Began => self.register(cx),
                     Heard::Expired => {
                         cx.core.trace(|| format!("{} learns that its session expired", self.id));
+                        self.is_registered = false;
                         self.give(cx, ControllerEvent::Lost(LossReason::SessionExpired));
                     }
                     Heard::Answer(tag, answer) => self.on_zookeeper(cx, tag, answer),
@@ -326,11 +330,16 @@ impl Process {
     fn on_zookeeper(&mut self, cx: &mut Context<'_>, tag: Tag, answer: ZkAnswer) {
         match tag {
             Tag::None => {}
-            Tag::Rewatched => self.on_rewatched(cx),
+            Tag::Rewatched => {
+                if let ZkAnswer::Watching(topics) = answer {
+                    self.on_rewatched(cx, topics);
+                }
+            }
             Tag::Register => match answer {
                 ZkAnswer::Registered(epoch) => {
                     cx.core.trace(|| format!("{} is registered, broker epoch {}", self.id, epoch.0));
                     self.epoch = Some(epoch);
+                    self.is_registered = true;
                     self.look_for_controller(cx);
                 }
                 _ => cx.timer(self.id, self.number, 500, Timer::Register),
@@ -447,7 +456,12 @@ impl Process {
             Timer::Fetcher(leader) => self.pump_fetcher(cx, leader),
             Timer::FetchWait(correlation) => self.release_fetch(cx, correlation),
             Timer::ProduceWait(correlation) => self.give_up_produce(cx, correlation),
-            Timer::AlterPartition => self.send_isr_changes(cx),
+            Timer::AlterPartition => {
+                self.send_isr_changes(cx);
+                if let Some(at) = self.isr_changes.retry_at() {
+                    cx.timer(self.id, self.number, (at - cx.now).max(1), timer);
+                }
+            }
             Timer::Channel(broker) => self.pump_channel(cx, broker),
             Timer::Controller(number) => self.on_controller_timer(cx, number),
             Timer::Register => self.register(cx),

@@ -178,9 +178,6 @@ impl World {
             Event::Deliver(from, to, message) => {
                 let (a, b) = (number_of(from), number_of(to));
                 self.stage.mix(&[self.stage.now.unsigned_abs(), a, b, message.kind()]);
-                if std::env::var("DBG").is_ok_and(|d| d == a.to_string() || d == b.to_string()) {
-                    self.stage.tell(|| format!("DBG {from:?}->{to:?} {message:?}"));
-                }
                 match to {
                     Node::Broker(id) => {
                         let (stage, broker) = self.stage_and(id);

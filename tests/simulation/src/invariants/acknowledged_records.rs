@@ -75,7 +75,11 @@ impl Checker {
             known.deleted_below = below;
             known.acknowledged = known.acknowledged.split_off(&below);
             known.committed = known.committed.split_off(&below);
-            known.sequences.retain(|_, offset| *offset >= below);
+            let deleted = known.sequences.extract_if(.., |_, offset| *offset < below);
+            for ((producer, base), _) in deleted {
+                let last = known.deleted_sequences.entry(producer).or_insert(base);
+                *last = base.max(*last);
+            }
         }
     }
 

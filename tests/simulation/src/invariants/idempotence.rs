@@ -35,11 +35,17 @@ impl Checker {
         }
     }
 
-    /// The leader of that term refused the batch after the last that it, or one before it, acknowledged.
-    pub fn on_sequence_lost(&mut self, partition: &TopicPartition, epoch: LeaderEpoch) {
+    /// The leader of that term refused a batch, the one after the last that it, or one before it, acknowledged. It may do so if
+    /// the batch was in the log, and was deleted on request before its answer came: a restart does not read what lies below the
+    /// log start offset, and what is sent again is then neither known nor next.
+    pub fn on_sequence_lost(&mut self, partition: &TopicPartition, epoch: LeaderEpoch, refused: Sequence) {
         let Some(known) = self.partitions.get(partition) else { return };
-        let is_promised =
-            !known.forked && known.absolved_before == LeaderEpoch(0) && known.tainted.is_empty();
+        let was_deleted =
+            known.deleted_sequences.get(&refused.producer).is_some_and(|last| *last >= refused.base);
+        let is_promised = !known.forked
+            && !was_deleted
+            && known.absolved_before == LeaderEpoch(0)
+            && known.tainted.is_empty();
         if is_promised && !self.deleted.contains(&partition.topic) {
             self.violated("idempotent producers", || {
                 format!(

@@ -39,6 +39,8 @@ struct Known {
     sequences: BTreeMap<(i64, i32), Offset>,
     /// What is below was deleted on request.
     deleted_below: Offset,
+    /// The last sequence of each producer that was deleted on request.
+    deleted_sequences: BTreeMap<i64, i32>,
     /// The ISR in ZooKeeper.
     isr: Vec<BrokerId>,
     /// Who leads in which term.

@@ -195,10 +195,15 @@ impl SimLog {
         }
     }
 
+    /// What lies below the log start offset is not read (`rebuild_producer_state`).
     fn rebuild_producers(&mut self) {
         self.producers.clear(self.start);
         let batches = std::mem::take(&mut self.batches);
-        batches.iter().for_each(|batch| self.note_sequence(batch));
+        for batch in &batches {
+            if batch.next() > self.start {
+                self.note_sequence(batch);
+            }
+        }
         self.batches = batches;
     }
 

@@ -52,6 +52,8 @@ pub enum ZkRequest {
 pub enum ZkAnswer {
     /// Done.
     Done,
+    /// The watches are set; these topics exist.
+    Watching(Vec<TopicName>),
     /// Registered; that is the broker epoch.
     Registered(BrokerEpoch),
     /// NODEEXISTS: somebody's node is there.
@@ -297,7 +299,7 @@ impl Zookeeper {
                     known.watches_controller = true;
                     known.watches_all |= controller;
                 }
-                ZkAnswer::Done
+                ZkAnswer::Watching(self.store.topics.keys().cloned().collect())
             }
             ZkRequest::Register(registration) => self.store.register(session, registration),
             ZkRequest::ReadController => ZkAnswer::Controller(self.store.controller),
