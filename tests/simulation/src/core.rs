@@ -6,7 +6,7 @@ use crate::agenda::Agenda;
 use crate::invariants::Checker;
 use crate::message::{Answer, Correlation, Message, Node, Request};
 use crate::mutants::Mutant;
-use crate::network::Network;
+use crate::network::{Network, Order};
 use crate::random::Random;
 use crate::scenario::Scenario;
 use crate::trace::Trace;
@@ -173,11 +173,12 @@ impl Core {
         if matches!(message, Message::Request(_, Request::Control(..))) && !self.network.hears(to) {
             return;
         }
-        let ordered = matches!(
-            message,
-            Message::Request(_, Request::Control(..) | Request::AlterPartition(_) | Request::Produce(..))
-        );
-        let arrivals = self.network.arrivals(self.now, from, to, ordered, &mut self.random, &self.scenario);
+        let order = match message {
+            Message::Request(_, Request::Control(..) | Request::Produce(..)) => Order::Kept,
+            Message::Request(_, Request::AlterPartition(_)) => Order::KeptOnce,
+            _ => Order::Any,
+        };
+        let arrivals = self.network.arrivals(self.now, from, to, order, &mut self.random, &self.scenario);
         for at in arrivals.into_iter().flatten() {
             let message = message.clone();
             self.after(at - self.now, Event::Deliver { from, to, message });

@@ -61,8 +61,8 @@ impl World {
                 self.core.after(duration_ms, Event::Undo(Undo::Resume(broker)));
             }
             43..=59 => self.cut(broker, duration_ms),
-            60 => self.miss_a_term(),
-            61..=64 => {
+            60..=61 => self.miss_a_term(),
+            62..=64 => {
                 self.core.trace(|| format!("{} does not hear controllers for {duration_ms} ms", broker.0));
                 self.core.network.deafen(broker);
                 self.core.after(duration_ms, Event::Undo(Undo::Heal));
@@ -158,9 +158,10 @@ impl World {
     /// A leader is to miss a term: it does not hear controllers, one of its followers hears nothing of it, is elected, and dies
     /// together with the controller; so the next one finds the leader in the ISR still, and may elect it again.
     fn miss_a_term(&mut self) {
+        let controller = self.zookeeper.store.controller.map(|(controller, _)| controller);
         let led = self.zookeeper.store.states.iter().filter_map(|(partition, state)| {
             let state = &state.leader_and_isr;
-            let leader = state.leader.filter(|_| state.isr.len() >= 3)?;
+            let leader = state.leader.filter(|_| state.isr.len() >= 3 && state.leader != controller)?;
             let successor = state.isr.iter().copied().rfind(|member| *member != leader)?;
             Some((partition.clone(), leader, successor))
         });

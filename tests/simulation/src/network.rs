@@ -3,7 +3,9 @@
 //! Between brokers and clients messages overtake each other: every request stands for a connection of its own. To and from
 //! ZooKeeper they keep their order, as one connection does; what is lost there breaks the connection (see `zookeeper`).
 //! A controller's requests to a broker, AlterPartition and Produce may be lost and come twice, but keep their order: they are taken
-//! from one queue, and a copy that arrives after the answer to a later one would deceive Kafka's protocol as well.
+//! from one queue, and a copy that arrives after the answer to a later one would deceive Kafka's protocol as well. AlterPartition
+//! comes twice only when its sender asks again, never of itself: a refusal voids the proposal, so a copy that is accepted after
+//! the refusal was heard (seed 31357) puts a replica into the ISR that its leader does not wait for, here as in Kafka.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,6 +14,17 @@ use gregor_model::BrokerId;
 use crate::message::Node;
 use crate::random::Random;
 use crate::scenario::Scenario;
+
+/// How messages of a kind travel on their way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// They overtake each other.
+    Any,
+    /// In the order sent.
+    Kept,
+    /// In the order sent, and each once.
+    KeptOnce,
+}
 
 /// Which ways are cut, and how busy the ordered ones are.
 #[derive(Debug, Default)]
@@ -76,7 +89,7 @@ impl Network {
         now: i64,
         from: Node,
         to: Node,
-        ordered: bool,
+        order: Order,
         random: &mut Random,
         scenario: &Scenario,
     ) -> [Option<i64>; 2] {
@@ -96,7 +109,7 @@ impl Network {
             return [Some(*last), None];
         }
         if self.calm {
-            let last = if ordered { self.last.get(&(from, to)).copied().unwrap_or(0) } else { 0 };
+            let last = if order != Order::Any { self.last.get(&(from, to)).copied().unwrap_or(0) } else { 0 };
             return [Some((now + latency).max(last)), None];
         }
         if random.per_mille(scenario.loss_per_mille) {
@@ -106,7 +119,8 @@ impl Network {
         let latency = if late { random.between(100, scenario.request_timeout_ms * 3) } else { latency };
         let twice = random.per_mille(scenario.duplicate_per_mille);
         let second = twice.then(|| now + random.between(1, scenario.request_timeout_ms * 2));
-        if !ordered {
+        let second = second.filter(|_| order != Order::KeptOnce);
+        if order == Order::Any {
             return [Some(now + latency), second];
         }
         let last = self.last.entry((from, to)).or_insert(0);

@@ -117,6 +117,10 @@ impl Broker {
         }
         for fetched in offsets.iter().filter(|fetched| fetched.error.is_none()) {
             let offset = fetched.offset.map_or(0, |offset| offset.0);
+            stage.tell(|| {
+                let at = fetched.partition.partition;
+                format!("broker {} tells that {offset} is committed by {group} for {at}", self.id.0)
+            });
             stage.checker.offset_fetched(group.as_str(), fetched.partition.partition, offset);
         }
     }

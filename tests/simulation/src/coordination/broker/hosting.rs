@@ -315,6 +315,10 @@ impl Broker {
             (plan.acknowledged && !hasty).then_some((Waiter::Coordinator(part, epoch, append), timeout_ms));
         let acknowledged = waiter.is_some();
         let body = Body::Records(plan.records);
+        stage.tell(|| {
+            let end = self.replicas.get(&part).map(|replica| replica.end());
+            format!("broker {} appends {append:?} to {part:?} at {end:?}", self.id.0)
+        });
         match self.append(stage, part, (author, body), (AppendOrigin::Coordinator, guard), waiter) {
             Ok(_) if acknowledged => None,
             Ok(appended) => Some(Ok(Offset(appended.base()))),
@@ -353,6 +357,9 @@ impl Broker {
         let Some(hosted) = M::ownership(self).find_in_term(partition, LeaderEpoch(epoch)).cloned() else {
             return;
         };
+        stage.tell(|| {
+            format!("broker {}: {append:?} of {part:?}: {outcome:?}", self.id.0, part = M::part(partition))
+        });
         let now = stage.timestamp();
         self.with(stage, partition, &hosted, |machine| machine.appended(append, outcome, now));
     }

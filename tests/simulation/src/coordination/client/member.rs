@@ -270,6 +270,13 @@ impl Member {
                 *position = Some(next);
                 offsets.push((*input, next));
             }
+            stage.tell(|| {
+                let (client, generation) = (self.client, self.generation);
+                format!("client {client} commits {offsets:?} in generation {generation} to {coordinator:?}")
+            });
+            for (input, offset) in &offsets {
+                stage.checker.offset_offered((self.group, self.generation), *input, *offset);
+            }
             let commit = self.commit_request(&offsets);
             let correlation = ask(stage, self.client, coordinator, Request::Commit(commit), timeout_ms);
             self.commit = Some((correlation, Asked::Commit(offsets)));
@@ -345,9 +352,12 @@ impl Member {
         }
     }
 
-    /// The transaction at hand has an end that it will never hear of.
+    /// The transaction at hand has an end that it will never hear of. Where it took the offsets, or will, is where they are known:
+    /// that need not be the coordinator which gave out the assignment (seed 12682).
     fn stop_copying(&mut self) {
-        if let Some(at) = self.copying.take().and_then(|input| self.positions.get_mut(&input)) {
+        let Some(input) = self.copying.take() else { return };
+        self.trusted = None;
+        if let Some(at) = self.positions.get_mut(&input) {
             *at = None;
         }
     }
@@ -492,6 +502,7 @@ impl Member {
         offsets: &[(u8, i64)],
         result: Result<CommitResults, GroupError>,
     ) {
+        stage.tell(|| format!("client {}: commit of {offsets:?}: {result:?}", self.client));
         match result {
             Ok(results) => {
                 let mut error = None;

@@ -54,6 +54,13 @@ impl Checker {
         self.note(outcome, "no partition is owned by two members of one generation");
     }
 
+    /// A member sends a commit.
+    pub fn offset_offered(&mut self, (group, generation): (usize, i32), input: u8, offset: i64) {
+        if self.ownership.is_newest(group, generation) {
+            self.offsets.offered(&format!("group-{group}"), input.into(), offset);
+        }
+    }
+
     /// A member was told that its offset is committed.
     pub fn offset_acknowledged(&mut self, group: &str, input: u8, offset: i64) {
         self.commits += 1;

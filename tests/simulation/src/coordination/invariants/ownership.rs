@@ -27,4 +27,10 @@ impl Ownership {
         }
         Ok(())
     }
+
+    /// Whether no assignment of a later generation was taken over.
+    pub(super) fn is_newest(&self, group: usize, generation: i32) -> bool {
+        let later = (group, generation.saturating_add(1), u8::MIN)..=(group, i32::MAX, u8::MAX);
+        self.owners.range(later).next().is_none()
+    }
 }
