@@ -138,12 +138,17 @@ impl<F: Fn(BrokerId) -> Liveness> Ballot<'_, F> {
 
 /// The state after `replica` left the ISR: the last member stays, a leader that leaves is not replaced
 /// (`ZkReplicaStateMachine.doRemoveReplicasFromIsr`).
-pub(crate) fn without_replica(current: &LeaderAndIsr, replica: BrokerId) -> LeaderAndIsr {
-    let isr = if current.isr.len() == 1 {
-        current.isr.clone()
-    } else {
-        current.isr.iter().copied().filter(|id| *id != replica).collect()
-    };
+///
+/// Unlike Kafka's, the last member that is assigned stays as well: where a controller died between dropping a replica from
+/// the assignment and from the ISR, only the dropped one would be left, and nobody could ever lead.
+pub(crate) fn without_replica(
+    current: &LeaderAndIsr,
+    replica: BrokerId,
+    assigned: &[BrokerId],
+) -> LeaderAndIsr {
+    let others = current.isr.iter().copied().filter(|id| *id != replica);
+    let isr =
+        if others.clone().any(|id| assigned.contains(&id)) { others.collect() } else { current.isr.clone() };
     LeaderAndIsr {
         leader: current.leader.filter(|leader| *leader != replica),
         leader_epoch: current.leader_epoch.next(),
@@ -313,7 +318,7 @@ mod tests {
                 recovery: LeaderRecoveryState::Recovering,
                 partition_epoch: PartitionEpoch(9),
             };
-            let next = without_replica(&current, BrokerId(replica));
+            let next = without_replica(&current, BrokerId(replica), &ids(&[1, 2]));
             assert_eq!((next.leader, next.isr), (expected.0.map(BrokerId), ids(expected.1)));
             assert_eq!((next.leader_epoch, next.partition_epoch), (LeaderEpoch(5), PartitionEpoch(10)));
             assert_eq!(next.recovery, LeaderRecoveryState::Recovering);
@@ -322,6 +327,10 @@ mod tests {
         check(1, &[1, 2], 1, (None, &[2]));
         check(1, &[1], 1, (None, &[1]));
         check(-1, &[1], 1, (None, &[1]));
+        // 3 is no longer assigned.
+        check(1, &[1, 3], 1, (None, &[1, 3]));
+        check(1, &[1, 2, 3], 1, (None, &[2, 3]));
+        check(1, &[1, 3], 3, (Some(1), &[1]));
     }
 
     #[test]

@@ -124,7 +124,8 @@ impl Controller {
             self.batch.stop_replica(&self.context, broker, key, false);
         }
         let epoch = self.context.epoch;
-        let Some(current) = self.context.partition(key)?.leadership.as_ref() else {
+        let partition = self.context.partition(key)?;
+        let Some(current) = partition.leadership.as_ref() else {
             self.batch.update_metadata_of_all([key]);
             self.context.set_replica_state(entry.replica, ReplicaState::Offline);
             return None;
@@ -133,7 +134,8 @@ impl Controller {
             Arc::new(LeaderIsrAndControllerEpoch { leader_and_isr, controller_epoch: epoch })
         };
         if current.leader_and_isr.isr.contains(&broker) {
-            return Some(with_own_epoch(without_replica(&current.leader_and_isr, broker)));
+            let assigned = &partition.assignment.replicas;
+            return Some(with_own_epoch(without_replica(&current.leader_and_isr, broker, assigned)));
         }
         // Nothing to write, but the others are told all the same, under our epoch.
         let leadership = with_own_epoch(current.leader_and_isr.clone());
