@@ -145,7 +145,9 @@ impl Checker {
         log: Option<&SimLog>,
         always: bool,
     ) {
-        let Some(known) = self.partitions.get_mut(partition) else { return };
+        // A leader that hears of its term when others have followed it decides nothing any more (seed 68367).
+        let known = self.partitions.get_mut(partition).filter(|known| epoch >= known.absolved_before);
+        let Some(known) = known else { return };
         let has = |batch: &crate::log::Batch| log.and_then(|log| log.batch_at(batch.base)) == Some(batch);
         let differs = known.committed.values().find(|batch| !has(batch)).map(|batch| batch.base);
         let missing = first_missing(log, known.acknowledged.iter());
