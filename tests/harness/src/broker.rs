@@ -61,6 +61,8 @@ pub struct BrokerOptions {
     pub namespace: Option<String>,
     /// `zookeeper.connect`.
     pub zookeeper_connect: String,
+    /// How many log directories it has.
+    pub log_dirs: usize,
     /// Everything else of `server.properties`; wins over what the harness sets.
     pub properties: BTreeMap<String, String>,
 }
@@ -78,8 +80,9 @@ impl Broker {
     /// Makes the broker's directory; nothing is started.
     pub fn prepare(context: &TestContext, options: BrokerOptions) -> Result<Broker> {
         let dir = context.create_dir(&format!("broker-{}", options.id))?;
-        fs::create_dir_all(dir.join("data"))?;
-        Ok(Broker { options, dir, context: context.clone(), process: None })
+        let broker = Broker { options, dir, context: context.clone(), process: None };
+        broker.data_dirs().iter().try_for_each(fs::create_dir_all)?;
+        Ok(broker)
     }
 
     /// `broker.id`.
@@ -102,9 +105,15 @@ impl Broker {
         self.options.zookeeper_connect.clone()
     }
 
-    /// `log.dirs`.
+    /// The first of `log.dirs`; most brokers have no other.
     pub fn data_dir(&self) -> PathBuf {
         self.dir.join("data")
+    }
+
+    /// `log.dirs`.
+    pub fn data_dirs(&self) -> Vec<PathBuf> {
+        let further = (1..self.options.log_dirs).map(|number| self.dir.join(format!("data-{number}")));
+        std::iter::once(self.data_dir()).chain(further).collect()
     }
 
     /// `server.properties`, as last written by a start.
@@ -215,10 +224,11 @@ impl Broker {
     fn server_properties(&self) -> String {
         let options = &self.options;
         let address = self.address();
+        let dirs: Vec<String> = self.data_dirs().iter().map(|dir| dir.display().to_string()).collect();
         let mut properties: BTreeMap<&str, String> = BTreeMap::from([
             ("broker.id", options.id.to_string()),
             ("listeners", format!("PLAINTEXT://{address}")),
-            ("log.dirs", self.data_dir().display().to_string()),
+            ("log.dirs", dirs.join(",")),
             ("zookeeper.connect", options.zookeeper_connect.clone()),
             ("zookeeper.session.timeout.ms", "3000".to_owned()),
             ("zookeeper.connection.timeout.ms", "20000".to_owned()),

@@ -38,6 +38,7 @@ pub struct ClusterBuilder {
     zookeepers: usize,
     brokers: Vec<BrokerKind>,
     isolated: bool,
+    log_dirs: usize,
     properties: BTreeMap<String, String>,
 }
 
@@ -66,6 +67,7 @@ impl ClusterBuilder {
             zookeepers: 1,
             brokers: kinds.to_vec(),
             isolated: false,
+            log_dirs: 1,
             properties: BTreeMap::new(),
         }
     }
@@ -81,6 +83,13 @@ impl ClusterBuilder {
     #[must_use]
     pub fn isolated(mut self) -> Self {
         self.isolated = true;
+        self
+    }
+
+    /// The number of log directories of every broker.
+    #[must_use]
+    pub fn log_dirs(mut self, dirs: usize) -> Self {
+        self.log_dirs = dirs;
         self
     }
 
@@ -110,6 +119,7 @@ impl ClusterBuilder {
                 port: ports::free_port()?,
                 namespace: network.as_ref().map(|network| network.namespace(index)),
                 zookeeper_connect: zookeeper_connect.clone(),
+                log_dirs: self.log_dirs,
                 properties: self.properties.clone(),
             };
             brokers.push(Broker::prepare(context, options)?);
@@ -158,7 +168,7 @@ impl Cluster {
 
     /// The log directories of these brokers.
     pub fn data_dirs(&self) -> Vec<PathBuf> {
-        self.brokers.iter().map(Broker::data_dir).collect()
+        self.brokers.iter().flat_map(Broker::data_dirs).collect()
     }
 
     /// Where tests put files of their own.

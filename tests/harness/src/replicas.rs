@@ -4,7 +4,7 @@ use crate::wait;
 use anyhow::{Result, ensure};
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The `.log` files of a partition directory: name and content.
@@ -23,22 +23,34 @@ pub fn segments(partition_dir: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
 /// Waits until partition `topic-partition` has the same segment files with the same bytes in all `log_dirs`, and at least
 /// one byte. Call it when nobody produces: followers may still be catching up, and high watermarks are not in these files.
 pub async fn wait_until_equal(
-    log_dirs: &[std::path::PathBuf],
+    log_dirs: &[PathBuf],
     topic: &str,
     partition: i32,
     deadline: Duration,
 ) -> Result<()> {
+    wait_until_copies_equal(log_dirs, topic, partition, log_dirs.len(), deadline).await
+}
+
+/// `wait_until_equal` where brokers have several log directories: `copies` of all these hold the partition.
+pub async fn wait_until_copies_equal(
+    log_dirs: &[PathBuf],
+    topic: &str,
+    partition: i32,
+    copies: usize,
+    deadline: Duration,
+) -> Result<()> {
     let what = format!("equal replicas of {topic}-{partition}");
     wait::until_true(&what, deadline, || async {
-        let replicas = log_dirs
-            .iter()
-            .map(|dir| segments(&dir.join(format!("{topic}-{partition}"))))
-            .collect::<Result<Vec<_>>>()?;
-        for (dir, replica) in log_dirs.iter().zip(&replicas) {
+        let name = format!("{topic}-{partition}");
+        let dirs: Vec<PathBuf> =
+            log_dirs.iter().map(|dir| dir.join(&name)).filter(|dir| dir.exists()).collect();
+        ensure!(dirs.len() == copies, "{copies} replicas are wanted; there are {dirs:?}");
+        let replicas = dirs.iter().map(|dir| segments(dir)).collect::<Result<Vec<_>>>()?;
+        for (dir, replica) in dirs.iter().zip(&replicas) {
             ensure!(
                 replica == &replicas[0],
                 "{} has {:?}, {} has {:?}",
-                log_dirs[0].display(),
+                dirs[0].display(),
                 sizes(&replicas[0]),
                 dir.display(),
                 sizes(replica)

@@ -169,6 +169,7 @@ async fn start(context: &TestContext, kind: BrokerKind, connect: &str) -> Result
         port: ports::free_port()?,
         namespace: None,
         zookeeper_connect: connect.to_owned(),
+        log_dirs: 1,
         properties: BTreeMap::from(properties.map(|(key, value)| (key.to_owned(), value.to_owned()))),
     };
     let broker = Broker::prepare(context, options)?;

@@ -20,5 +20,6 @@ mod kafka_tools;
 mod log_directories;
 mod mixed_cluster;
 mod replica_moves;
+mod swap;
 mod swap_in_place;
 mod topics_tool;
