@@ -72,13 +72,12 @@ impl Applications {
 
     /// Waits until every one of them gets on.
     pub async fn wait_for_progress(&self) -> Result<()> {
-        let (rounds, java) = (self.churn.rounds(), self.java_progress()?);
+        let java = self.java_progress()?;
         self.load.wait_for_progress(200, PATIENCE).await?;
         wait_for_copies(&self.copiers, self.copiers[0].copied() + 100, PATIENCE).await?;
         self.group.wait_for_progress(100, PATIENCE).await?;
         wait_for_balance(&[&self.members[0], &self.members[1]], PARTITIONS, PATIENCE).await?;
-        wait::until_true("topics to come and go", PATIENCE, || async { Ok(self.churn.rounds() > rounds) })
-            .await?;
+        self.churn.wait_for_progress(PATIENCE).await?;
         wait::until_true("the Java applications to get on", PATIENCE, || async {
             let now = self.java_progress()?;
             Ok(now.0 > java.0 + 100 && now.1 > java.1 + 100)

@@ -62,7 +62,12 @@ impl History {
             updates.push_str(&format!("{key}={value}\n"));
             table.insert(key, value);
         }
-        kcat.produce(TABLE, &["-p", "0", "-K", "=", "-X", "acks=all"], &updates).await?;
+        kcat.produce(
+            TABLE,
+            &["-p", "0", "-K", "=", "-X", "acks=all", "-X", "batch.num.messages=100"],
+            &updates,
+        )
+        .await?;
         for (kind, name, key, value) in CONFIGS {
             set_config(cluster, kind, name, key, Some(value)).await?;
         }
