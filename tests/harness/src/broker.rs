@@ -63,6 +63,8 @@ pub struct BrokerOptions {
     pub zookeeper_connect: String,
     /// How many log directories it has.
     pub log_dirs: usize,
+    /// Heap in MiB with which Kafka's broker runs for speed ([`java::for_speed`]); None: as small as tests need it.
+    pub kafkas_heap: Option<u32>,
     /// Everything else of `server.properties`; wins over what the harness sets.
     pub properties: BTreeMap<String, String>,
 }
@@ -151,7 +153,10 @@ impl Broker {
         fs::write(&properties, self.server_properties())?;
         let line = match self.options.kind {
             BrokerKind::Gregor => CommandLine::new(gregor_binary("gregor-broker")?.display().to_string()),
-            BrokerKind::Kafka => java::kafka("kafka.Kafka", &java::write_log4j(&self.dir, "INFO")?)?,
+            BrokerKind::Kafka => {
+                let line = java::kafka("kafka.Kafka", &java::write_log4j(&self.dir, "INFO")?)?;
+                self.options.kafkas_heap.map_or(line.clone(), |heap| java::for_speed(line, heap))
+            }
         };
         let mut line = line.arg(properties.display().to_string());
         line.namespace.clone_from(&self.options.namespace);

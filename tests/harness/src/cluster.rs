@@ -39,6 +39,7 @@ pub struct ClusterBuilder {
     brokers: Vec<BrokerKind>,
     isolated: bool,
     log_dirs: usize,
+    kafkas_heap: Option<u32>,
     properties: BTreeMap<String, String>,
 }
 
@@ -68,6 +69,7 @@ impl ClusterBuilder {
             brokers: kinds.to_vec(),
             isolated: false,
             log_dirs: 1,
+            kafkas_heap: None,
             properties: BTreeMap::new(),
         }
     }
@@ -90,6 +92,13 @@ impl ClusterBuilder {
     #[must_use]
     pub fn log_dirs(mut self, dirs: usize) -> Self {
         self.log_dirs = dirs;
+        self
+    }
+
+    /// Kafka's brokers run for speed with so many MiB of heap, as in the field.
+    #[must_use]
+    pub fn kafkas_heap(mut self, mebibytes: u32) -> Self {
+        self.kafkas_heap = Some(mebibytes);
         self
     }
 
@@ -120,6 +129,7 @@ impl ClusterBuilder {
                 namespace: network.as_ref().map(|network| network.namespace(index)),
                 zookeeper_connect: zookeeper_connect.clone(),
                 log_dirs: self.log_dirs,
+                kafkas_heap: self.kafkas_heap,
                 properties: self.properties.clone(),
             };
             brokers.push(Broker::prepare(context, options)?);

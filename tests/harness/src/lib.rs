@@ -16,6 +16,7 @@ pub mod java;
 pub mod kcat;
 pub mod load;
 pub mod namespace;
+pub mod paced;
 pub mod ports;
 pub mod process;
 pub mod read_back;

@@ -170,6 +170,7 @@ async fn start(context: &TestContext, kind: BrokerKind, connect: &str) -> Result
         namespace: None,
         zookeeper_connect: connect.to_owned(),
         log_dirs: 1,
+        kafkas_heap: None,
         properties: BTreeMap::from(properties.map(|(key, value)| (key.to_owned(), value.to_owned()))),
     };
     let broker = Broker::prepare(context, options)?;

@@ -4,6 +4,7 @@ mod compaction;
 mod controller;
 mod groups;
 mod log;
+mod race;
 mod recovery;
 mod start;
 mod stored;
@@ -14,7 +15,7 @@ use gregor_harness::java::kafka_libs;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::path::Path;
 
-const CASES: [&str; 6] = ["start", "log", "recovery", "compaction", "controller", "groups"];
+const CASES: [&str; 7] = ["start", "log", "recovery", "compaction", "controller", "race", "groups"];
 /// Heap of an Apache Kafka that is measured: its start script's default.
 const KAFKAS_HEAP_MEBIBYTES: u32 = 1_024;
 
@@ -54,6 +55,7 @@ fn run(cases: &[&str]) -> Result<()> {
             "log" => log::run(&context),
             "recovery" => runtime.block_on(recovery::run(&context, with_kafka)),
             "compaction" => runtime.block_on(compaction::run(&context, with_kafka)),
+            "race" => runtime.block_on(race::run(&context, with_kafka)),
             "controller" => runtime.block_on(controller::run(&context, with_kafka)),
             _ => runtime.block_on(groups::run(&context, with_kafka)),
         }

@@ -1,0 +1,90 @@
+//! Consuming with Kafka's own perf tool: what is in the page cache, and what must come from the disk.
+
+use super::report::{Figure, Report};
+use super::side::Side;
+use super::{REPETITIONS, produce};
+use anyhow::{Context as _, Result, ensure};
+use gregor_harness::TestContext;
+use gregor_harness::java::run_with_input;
+use rustix::fs::{Advice, fadvise};
+use std::fs::{self, File};
+
+const RECORD_BYTES: u64 = 1024;
+const RECORDS: u64 = 512 * 1024;
+const PARTITIONS: i32 = 12;
+
+/// Runs both cases.
+pub async fn run(context: &TestContext, sides: &mut [Side; 2], report: &mut Report) -> Result<()> {
+    let mut topics = Vec::new();
+    for side in &mut *sides {
+        let topic = side.new_topic(PARTITIONS, 1).await?;
+        fill(context, side, &topic).await?;
+        topics.push(topic);
+    }
+    for (name, cold) in [("consume from the cache", false), ("consume from cold files", true)] {
+        for repetition in 0..=REPETITIONS {
+            for (side, topic) in sides.iter_mut().zip(&topics) {
+                if cold {
+                    forget(side, topic)?;
+                }
+                let before = side.processor_time()?;
+                let rate = receive(context, side, topic).await?;
+                let used = side.processor_time()? - before;
+                if repetition > 0 {
+                    report.note(name, "MiB/s", side.kind(), rate);
+                    let work = used.as_secs_f64() / produce::gibibytes(RECORDS * RECORD_BYTES);
+                    report.note(&format!("{name}: brokers' work"), "CPU s/GiB", side.kind(), work);
+                }
+            }
+        }
+        report.bound(name, Figure::More(1.0));
+        report.bound(&format!("{name}: brokers' work"), Figure::Less(if cold { 1.0 } else { 1.0 / 3.0 }));
+    }
+    for (side, topic) in sides.iter().zip(&topics) {
+        side.remove_topic(topic).await?;
+    }
+    Ok(())
+}
+
+async fn fill(context: &TestContext, side: &Side, topic: &str) -> Result<()> {
+    let line = produce::tool(context, "org.apache.kafka.tools.ProducerPerformance")?
+        .args(["--topic", topic, "--throughput", "-1"])
+        .args(["--num-records", &RECORDS.to_string(), "--record-size", &RECORD_BYTES.to_string()])
+        .arg("--producer-props")
+        .args([format!("bootstrap.servers={}", side.cluster.bootstrap()), "batch.size=65536".to_owned()]);
+    let output = run_with_input(line.command(), b"").await?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Ok(())
+}
+
+/// Drops the topic's files from the page cache.
+fn forget(side: &Side, topic: &str) -> Result<()> {
+    for dir in side.cluster.data_dirs() {
+        for partition in fs::read_dir(dir)?.flatten() {
+            if !partition.file_name().to_string_lossy().starts_with(&format!("{topic}-")) {
+                continue;
+            }
+            for file in fs::read_dir(partition.path())?.flatten() {
+                let file = File::open(file.path())?;
+                file.sync_all()?;
+                fadvise(&file, 0, None, Advice::DontNeed)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Reads all of it with `kafka-consumer-perf-test`; gives MiB per second.
+async fn receive(context: &TestContext, side: &Side, topic: &str) -> Result<f64> {
+    let line = produce::tool(context, "org.apache.kafka.tools.ConsumerPerformance")?
+        .args(["--bootstrap-server", &side.cluster.bootstrap(), "--topic", topic])
+        .args(["--messages", &RECORDS.to_string(), "--timeout", "60000", "--hide-header"]);
+    let output = run_with_input(line.command(), b"").await?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    ensure!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    // start, end, MB, MB/sec, records, records/sec, rebalance ms, fetch ms, fetch MB/sec, fetch records/sec
+    let fields: Vec<&str> =
+        said.lines().rfind(|line| line.contains(", ")).unwrap_or_default().split(", ").collect();
+    let rate = fields.get(8).with_context(|| format!("no rate in {said:?}"))?;
+    Ok(rate.trim().parse()?)
+}

@@ -1,0 +1,63 @@
+//! One side of the race: a cluster of one kind of broker, and what it has used.
+
+use crate::KAFKAS_HEAP_MEBIBYTES;
+use anyhow::{Context as _, Result};
+use gregor_harness::cluster::SETTLE;
+use gregor_harness::{BrokerKind, Cluster, ClusterBuilder, TestContext, wait};
+use std::time::Duration;
+
+/// A cluster in the race.
+pub struct Side {
+    /// Its brokers.
+    pub cluster: Cluster,
+    kind: BrokerKind,
+    topics: usize,
+}
+
+impl Side {
+    /// Starts `brokers` brokers in a directory of their own.
+    pub async fn start(context: &TestContext, kind: BrokerKind, brokers: usize) -> Result<Side> {
+        let dir = context.create_dir(&format!("{kind:?}-{brokers}"))?;
+        let cluster = ClusterBuilder::of(&vec![kind; brokers])
+            .kafkas_heap(KAFKAS_HEAP_MEBIBYTES)
+            .property("num.network.threads", "3")
+            .property("num.io.threads", "8")
+            .property("replica.lag.time.max.ms", "30000")
+            .start(&TestContext::in_directory(dir))
+            .await?;
+        Ok(Side { cluster, kind, topics: 0 })
+    }
+
+    /// Whose brokers they are.
+    pub fn kind(&self) -> BrokerKind {
+        self.kind
+    }
+
+    /// A new topic.
+    pub async fn new_topic(&mut self, partitions: i32, replicas: i16) -> Result<String> {
+        self.topics += 1;
+        let name = format!("race-{}", self.topics);
+        self.cluster.create_topic(&name, partitions, replicas).await?;
+        Ok(name)
+    }
+
+    /// Removes a topic, so that the next case finds the page cache as this one did.
+    pub async fn remove_topic(&self, name: &str) -> Result<()> {
+        self.cluster.znodes.create(&format!("/admin/delete_topics/{name}"), b"").await?;
+        wait::until_true(&format!("{name} to be deleted"), SETTLE, || async {
+            Ok(self.cluster.znodes.assignment(name).await?.is_none())
+        })
+        .await
+    }
+
+    /// Processor time of all brokers so far.
+    pub fn processor_time(&mut self) -> Result<Duration> {
+        self.cluster.brokers.iter_mut().map(|broker| broker.process()?.processor_time()).sum()
+    }
+
+    /// The most memory that a broker of the side ever had, in bytes.
+    pub fn peak_bytes(&mut self) -> Result<u64> {
+        let peaks = self.cluster.brokers.iter_mut().map(|broker| broker.process()?.peak_resident_bytes());
+        peaks.collect::<Result<Vec<_>>>()?.into_iter().max().context("no broker")
+    }
+}
