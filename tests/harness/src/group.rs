@@ -160,7 +160,7 @@ impl Group {
             let read = lock(&self.progress.read);
             let missing: Vec<_> = messages
                 .iter()
-                .filter(|message| !read.contains(&(message.partition, message.offset)))
+                .filter(|message| message.offset >= 0 && !read.contains(&(message.partition, message.offset)))
                 .collect();
             ensure!(missing.is_empty(), "{} not read, the first: {:?}", missing.len(), missing[0]);
             Ok(true)

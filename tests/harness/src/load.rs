@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 pub struct Acknowledged {
     /// Where it was acknowledged.
     pub partition: i32,
-    /// At which offset.
+    /// At which offset; negative where the client was not told.
     pub offset: i64,
     /// What it says; every message of a load is different.
     pub payload: String,
