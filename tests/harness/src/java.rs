@@ -42,18 +42,23 @@ pub fn kafka_libs() -> Result<PathBuf> {
     Ok(dir)
 }
 
-/// The directory with Apache Kafka's newest clients and a compiler for programs that use them: where `tests/run interop`
-/// puts them.
-fn newest_clients() -> Result<PathBuf> {
-    let dir = target_dir().join("kafka").join("clients");
-    ensure!(dir.exists(), "no Kafka clients in {}: run `tests/run interop` once", dir.display());
+/// A directory with jars that `tests/run interop` fetches: `clients` (Apache Kafka's newest, and a compiler),
+/// `clients-VERSION`, `applications`.
+pub fn fetched(name: &str) -> Result<PathBuf> {
+    let dir = target_dir().join("kafka").join(name);
+    ensure!(dir.exists(), "no jars in {}: run `tests/run interop` once", dir.display());
     Ok(dir)
 }
 
 /// A Java program of ours that uses Apache Kafka's newest clients: compiles `source` below `dir`, and gives the command of
 /// its class, which is named like the file.
 pub async fn client_program(dir: &Path, source: &Path) -> Result<CommandLine> {
-    program(dir, source, &newest_clients()?, &[]).await
+    fetched_program(dir, source, "clients").await
+}
+
+/// The same with the jars of another fetched directory.
+pub async fn fetched_program(dir: &Path, source: &Path, libs: &str) -> Result<CommandLine> {
+    program(dir, source, &fetched(libs)?, &[]).await
 }
 
 /// The same with Apache Kafka 3.9 and its tools instead of the newest clients, quiet as `kafka_tool`.
@@ -64,13 +69,13 @@ pub async fn kafka_program(dir: &Path, source: &Path) -> Result<CommandLine> {
 
 /// Compiles `source` with the jars of `libs`, and gives the command of its class.
 async fn program(dir: &Path, source: &Path, libs: &Path, properties: &[(&str, &str)]) -> Result<CommandLine> {
-    let tools = newest_clients()?;
-    let jars = fs::read_dir(&tools)?.flatten().map(|entry| entry.path());
+    let jars = fs::read_dir(fetched("clients")?)?.flatten().map(|entry| entry.path());
     let is_compiler =
         |jar: &PathBuf| jar.file_name().is_some_and(|name| name.to_string_lossy().starts_with("ecj-"));
     let compiler = jars.into_iter().find(is_compiler).context("no compiler beside the newest clients")?;
     let class = source.file_stem().context("a source without a name")?.to_string_lossy().into_owned();
-    let classes = dir.join(format!("classes-{class}-{}", if libs == tools { "newest" } else { "3.9" }));
+    let of = libs.file_name().unwrap_or_default().to_string_lossy();
+    let classes = dir.join(format!("classes-{class}-{of}"));
     let line = CommandLine::new("java")
         .args(["-XX:TieredStopAtLevel=1", "-jar"])
         .arg(compiler.display().to_string())

@@ -3,6 +3,7 @@
 mod admin_requests;
 mod compaction;
 mod config_keys;
+mod connect;
 mod consumer_protocol;
 #[path = "../src/conversation.rs"]
 mod conversation;
@@ -15,11 +16,13 @@ mod damages;
 #[allow(dead_code, reason = "the suites share it, and each needs a part")]
 mod data_dir;
 mod dump_log;
+mod java_clients;
 mod java_copier;
 mod kafka_tools;
 mod log_directories;
 mod mixed_cluster;
 mod replica_moves;
+mod streams;
 mod swap;
 mod swap_in_place;
 mod topics_tool;
