@@ -61,7 +61,9 @@ pub fn check_acknowledged(acknowledged: &[Acknowledged], topic: &Topic) -> Resul
     let mut missing: BTreeSet<(i32, &str)> =
         unplaced.iter().map(|m| (m.partition, m.payload.as_str())).collect();
     for (partition, messages) in topic {
-        messages.values().for_each(|payload| drop(missing.remove(&(*partition, payload.as_str()))));
+        for payload in messages.values() {
+            missing.remove(&(*partition, payload.as_str()));
+        }
     }
     ensure!(missing.is_empty(), "acknowledged, and nowhere: {missing:?}");
     for Acknowledged { partition, offset, payload } in placed {

@@ -1,7 +1,7 @@
 //! Kafka Connect on Gregor: a distributed worker that copies a file into a topic, and the topic into another file.
 
 use anyhow::{Context as _, Result, ensure};
-use gregor_harness::java::{fetched, java, kafka_libs};
+use gregor_harness::java::{fetched, java, kafka_libs, write_log4j};
 use gregor_harness::{BrokerKind, ClusterBuilder, Process, ports, run_within, wait};
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
@@ -29,7 +29,9 @@ fn a_file_goes_through_a_topic_into_another_file() {
         fs::write(&settings, worker(&cluster.bootstrap(), port))?;
         // Its connectors come by the class path.
         let class_path = format!("{}/*:{}/*", kafka_libs()?.display(), fetched("applications")?.display());
-        let line = java(&class_path, &[], "org.apache.kafka.connect.cli.ConnectDistributed")
+        let log4j = format!("file:{}", write_log4j(context.dir(), "INFO")?.display());
+        let flags = [("log4j.configuration", log4j.as_str())];
+        let line = java(&class_path, &flags, "org.apache.kafka.connect.cli.ConnectDistributed")
             .arg(settings.display().to_string());
         let _worker = Process::spawn(context, "worker", &line)?;
         let connectors =

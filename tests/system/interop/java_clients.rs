@@ -1,6 +1,6 @@
 //! Java clients of many releases, each with its own codecs, groups, transactions and administrator's requests, on Gregor.
 
-use anyhow::{Result, ensure};
+use anyhow::ensure;
 use gregor_harness::java::{fetched_program, run_with_input};
 use gregor_harness::{BrokerKind, ClusterBuilder, run_within};
 use std::path::Path;

@@ -1,6 +1,6 @@
 //! Kafka Streams on Gregor: the word count of its tutorial, exactly once, with a broker killed meanwhile.
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, ensure};
 use gregor_harness::java::fetched_program;
 use gregor_harness::{BrokerKind, ClusterBuilder, Process, run_within, wait};
 use std::path::Path;
