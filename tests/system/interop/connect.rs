@@ -22,6 +22,7 @@ fn a_file_goes_through_a_topic_into_another_file() {
             .property("group.initial.rebalance.delay.ms", "200")
             .start(context)
             .await?;
+        cluster.create_topic("copied", 1, 3).await?;
         let (source, sink) = (context.dir().join("source.txt"), context.dir().join("sink.txt"));
         fs::write(&source, lines(0))?;
         let port = ports::free_port()?;
