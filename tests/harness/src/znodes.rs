@@ -67,6 +67,15 @@ impl Znodes {
         }
     }
 
+    /// The data of a znode and its version, or None where there is none.
+    pub async fn data_and_version(&self, path: &str) -> Result<Option<(Vec<u8>, i32)>> {
+        match self.client.get_data(&format!("{}{path}", self.chroot)).await {
+            Ok((data, stat)) => Ok(Some((data, stat.version))),
+            Err(Error::NoNode) => Ok(None),
+            Err(error) => Err(error).with_context(|| format!("reading {path}")),
+        }
+    }
+
     /// The session that owns an ephemeral znode, if it exists.
     pub async fn owner(&self, path: &str) -> Result<Option<i64>> {
         let stat = self.client.check_stat(&format!("{}{path}", self.chroot)).await?;

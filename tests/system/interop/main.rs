@@ -5,6 +5,7 @@ mod compaction;
 mod config_keys;
 mod connect;
 mod consumer_protocol;
+mod controller_commands;
 #[path = "../src/conversation.rs"]
 mod conversation;
 mod coordinator_tools;
