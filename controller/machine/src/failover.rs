@@ -29,6 +29,8 @@ pub(crate) enum FailoverStep {
     StartReplicas,
     /// `PartitionStateMachine.startup`.
     StartPartitions,
+    /// Take replicas that are not there out of the ISRs they are still in.
+    RetireReplicas,
     /// In charge.
     Finish,
 }
@@ -72,6 +74,7 @@ impl Controller {
             }
             FailoverStep::StartReplicas => self.start_replicas(),
             FailoverStep::StartPartitions => self.start_partitions(),
+            FailoverStep::RetireReplicas => self.retire_replicas(),
             FailoverStep::Finish => {
                 self.failing_over = false;
                 if self.config.auto_leader_rebalance_enable {
@@ -126,6 +129,7 @@ impl Controller {
             Step::Announce(Vec::new()),
             Step::Failover(FailoverStep::StartReplicas),
             Step::Failover(FailoverStep::StartPartitions),
+            Step::Failover(FailoverStep::RetireReplicas),
         ]);
         self.context.legacy_reassignment = reassignments.is_some();
         steps.extend(resume_reassignments(reassignments));
@@ -163,13 +167,7 @@ impl Controller {
     }
 
     fn start_replicas(&mut self) {
-        let (mut online, mut offline): (Vec<Replica>, Vec<Replica>) = (Vec::new(), Vec::new());
-        for (key, partition) in self.context.partitions() {
-            for broker in &partition.assignment.replicas {
-                let list = if self.context.is_online(key, *broker) { &mut online } else { &mut offline };
-                list.push((key, *broker));
-            }
-        }
+        let (online, offline) = self.replicas_by_presence();
         for replica in &online {
             self.context.set_replica_state(*replica, ReplicaState::Online);
         }
@@ -177,10 +175,31 @@ impl Controller {
         for replica in &offline {
             self.context.set_replica_state(*replica, ReplicaState::DeletionIneligible);
         }
-        self.then([
-            Step::MoveReplicas(online, ReplicaState::Online),
-            Step::MoveReplicas(offline, ReplicaState::Offline),
-        ]);
+        self.then([Step::MoveReplicas(online, ReplicaState::Online)]);
+    }
+
+    /// After the elections, not before as in Kafka: an election takes those who are not there out of the ISR anyway, so
+    /// that each partition is written once. Where nothing is left to be written, the others have been told already.
+    fn retire_replicas(&mut self) {
+        let (_, mut leaving) = self.replicas_by_presence();
+        leaving.retain(|replica| {
+            let leadership =
+                self.context.partition(replica.0).and_then(|partition| partition.leadership.as_ref());
+            let in_sync = leadership.is_some_and(|state| state.leader_and_isr.isr.contains(&replica.1));
+            if !in_sync {
+                self.context.set_replica_state(*replica, ReplicaState::Offline);
+            }
+            in_sync
+        });
+        self.then([Step::MoveReplicas(leaving, ReplicaState::Offline)]);
+    }
+
+    /// All replicas: those that are online, and those that are not.
+    fn replicas_by_presence(&self) -> (Vec<Replica>, Vec<Replica>) {
+        let replicas = self.context.partitions().flat_map(|(key, partition)| {
+            partition.assignment.replicas.iter().map(move |broker| (key, *broker))
+        });
+        replicas.partition(|(key, broker)| self.context.is_online(*key, *broker))
     }
 
     fn start_partitions(&mut self) {

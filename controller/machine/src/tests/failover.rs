@@ -27,7 +27,7 @@ fn an_empty_cluster() {
 
 #[test]
 fn a_cluster_with_a_dead_broker() {
-    let mut world = World::in_charge(&[1, 2, 3], &[("t", &[&[1, 2], &[3, 2]])]);
+    let mut world = World::in_charge(&[1, 2, 3], &[("t", &[&[1, 2], &[3, 2], &[2, 1]])]);
     world.give(Event::Lost(crate::LossReason::SessionExpired));
     world.zoo.brokers.remove(&BrokerId(1));
     assert_eq!(
@@ -38,16 +38,16 @@ fn a_cluster_with_a_dead_broker() {
             "add broker 3",
             "UMR 2,3: live[2,3]",
             // Every replica that is online is told where it stands.
-            "LISR 2: t-0 L1 e0 v0 i[1,2] r[1,2] t-1 L3 e0 v0 i[3,2] r[3,2]",
+            "LISR 2: t-0 L1 e0 v0 i[1,2] r[1,2] t-1 L3 e0 v0 i[3,2] r[3,2] t-2 L2 e0 v0 i[2,1] r[2,1]",
             "LISR 3: t-1 L3 e0 v0 i[3,2] r[3,2]",
-            "UMR 2,3: live[2,3] t-0 L1 e0 v0 i[1,2] off[1] t-1 L3 e0 v0 i[3,2]",
-            // The others leave the ISR, before anyone is elected in their place.
-            "set t-0 L- e1 v1 i[2]",
-            "LISR 2: t-0 L- e1 v1 i[2] r[1,2]",
-            "UMR 2,3: live[2,3] t-0 L- e1 v1 i[2] off[1]",
-            "set t-0 L2 e2 v2 i[2]",
-            "LISR 2: t-0 L2 e2 v2 i[2] r[1,2]",
-            "UMR 2,3: live[2,3] t-0 L2 e2 v2 i[2] off[1]",
+            "UMR 2,3: live[2,3] t-0 L1 e0 v0 i[1,2] off[1] t-1 L3 e0 v0 i[3,2] t-2 L2 e0 v0 i[2,1] off[1]",
+            // Who is elected leaves the dead behind, and who needs no election does so afterwards.
+            "set t-0 L2 e1 v1 i[2]",
+            "LISR 2: t-0 L2 e1 v1 i[2] r[1,2]",
+            "UMR 2,3: live[2,3] t-0 L2 e1 v1 i[2] off[1]",
+            "set t-2 L2 e1 v1 i[2]",
+            "LISR 2: t-2 L2 e1 v1 i[2] r[2,1]",
+            "UMR 2,3: live[2,3] t-2 L2 e1 v1 i[2] off[1]",
             "DeletePreferredElection",
             "timer 5000",
             "active",

@@ -1,7 +1,7 @@
 //! The znodes of a cluster with very many partitions, and `/controller` in this program's hands.
 
 use anyhow::{Context as _, Result};
-use gregor_harness::{wait, znodes::Znodes};
+use gregor_harness::{BrokerKind, wait, znodes::Znodes};
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -127,15 +127,14 @@ impl Seed {
     }
 
     /// How many partitions LeaderAndIsr requests tell in a failover: each replica that is alive is told once; when a broker is
-    /// dead, the other replica of its partitions once more for the ISR without it, and the leader that is elected in its
-    /// place again.
-    pub fn leader_and_isr_entries(&self, dead: Option<i32>) -> u64 {
+    /// dead, the other replica of its partitions once more, for the ISR without it or the leader elected in its place.
+    /// Kafka takes it out of the ISR first and elects then, and tells both.
+    pub fn leader_and_isr_entries(&self, kind: BrokerKind, dead: Option<i32>) -> u64 {
         let entries = |partition: usize| {
-            let [leader, follower] = replicas(partition);
-            match dead {
-                Some(dead) if dead == leader => 3,
-                Some(dead) if dead == follower => 2,
-                _ => 2,
+            let [leader, _] = replicas(partition);
+            match kind {
+                BrokerKind::Kafka if dead == Some(leader) => 3,
+                BrokerKind::Kafka | BrokerKind::Gregor => 2,
             }
         };
         (0..self.partitions).map(entries).sum()
