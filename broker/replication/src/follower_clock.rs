@@ -4,7 +4,7 @@
 //! starved, its disk stalled under a read) followers cannot fetch, and blaming them would shrink every ISR at once when
 //! it wakes. So the lag is counted in the follower's own time, which does not run while we are the one who keeps it waiting:
 //! while its fetch is being served, and for all followers while this process did not run or one of its appends hangs
-//! (a hanging write holds a worker thread, and with it whatever else that thread should have done).
+//! (what hangs in a disk holds locks and threads that others wait for, whichever directory these are in).
 //! Pure but for its mutex. Invariant: no clock ever goes back.
 
 use std::collections::HashMap;

@@ -22,6 +22,7 @@ mod metrics;
 pub mod partition;
 mod purgatory;
 mod shared;
+mod spare_worker;
 mod throttle;
 mod wire_leaders;
 

@@ -11,6 +11,7 @@ use crate::environment::ReplicaEnvironment;
 use crate::follower_clock::FollowerClocks;
 use crate::metrics::ReplicationMetrics;
 use crate::partition::leader::Followers;
+use crate::spare_worker::SpareWorker;
 use crate::throttle::ReplicationThrottle;
 
 /// How often ISRs changed, since the start.
@@ -33,6 +34,7 @@ pub(crate) struct Shared {
     pub(crate) config: ReplicationConfig,
     pub(crate) environment: Arc<dyn ReplicaEnvironment>,
     pub(crate) clocks: FollowerClocks,
+    pub(crate) spare_worker: SpareWorker,
     pub(crate) isr_changes: Arc<IsrChangeQueue>,
     pub(crate) isr_counters: IsrCounters,
     pub(crate) metrics: ReplicationMetrics,

@@ -40,8 +40,10 @@ enum LogFormat {
 /// What is logged when `RUST_LOG` does not say; the ZooKeeper client tells at `info` what `gregor_zookeeper` tells too.
 const DEFAULT_FILTER: &str = "info,kafka.request.logger=warn,zookeeper_client=warn";
 
-/// Threads that run tasks: the hot paths are short and never block, so more of them buy memory and wake-ups only.
+/// Threads that run tasks, but for one: the hot paths are short, so more of them buy memory and wake-ups only.
 const WORKER_THREADS_MAX: usize = 4;
+/// One is kept out of appends, lest a stalled disk hold them all. It is beyond the others, who have the processors.
+const SPARE_WORKER_THREADS: usize = 1;
 
 fn main() -> ExitCode {
     let flags = match Flags::try_parse() {
@@ -53,7 +55,8 @@ fn main() -> ExitCode {
         }
     };
     let log_levels = start_logging(flags.log_format);
-    let threads = std::thread::available_parallelism().map_or(2, usize::from).clamp(2, WORKER_THREADS_MAX);
+    let threads = std::thread::available_parallelism().map_or(2, usize::from).clamp(2, WORKER_THREADS_MAX)
+        + SPARE_WORKER_THREADS;
     let runtime =
         match tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build() {
             Ok(runtime) => runtime,

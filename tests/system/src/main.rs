@@ -11,6 +11,7 @@ mod damages;
 mod data_dir;
 mod data_tools;
 mod docker;
+mod disk_stall;
 mod doctor;
 mod doctor_zookeeper;
 mod failover;

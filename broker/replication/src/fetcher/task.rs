@@ -218,7 +218,11 @@ impl Fetcher {
                     high_watermark,
                     log_start_offset,
                 };
-                match self.replicas.append(&partition, asked.leader_epoch, append, now) {
+                let appended = self
+                    .shared
+                    .spare_worker
+                    .run(|| self.replicas.append(&partition, asked.leader_epoch, append, now));
+                match appended {
                     Ok(position) => {
                         self.stats.bytes.add(position.appended_bytes as u64);
                         if position.appended_bytes > 0 && self.shared.is_follower_throttled(&partition) {

@@ -41,6 +41,7 @@ use crate::hosted_partition::HostedPartition;
 use crate::log_dir_moves::task::Moves;
 use crate::metrics::ReplicationMetrics;
 use crate::shared::{IsrCounters, Shared};
+use crate::spare_worker::SpareWorker;
 use crate::throttle::ReplicationThrottle;
 
 /// All partitions of this broker.
@@ -149,6 +150,7 @@ impl ReplicaManager {
         let shared = Arc::new(Shared {
             environment,
             clocks: FollowerClocks::new(),
+            spare_worker: SpareWorker::new(),
             isr_changes: Arc::new(IsrChangeQueue::default()),
             isr_counters: IsrCounters::default(),
             metrics: ReplicationMetrics::default(),

@@ -34,22 +34,25 @@ impl ReplicaManager {
         params: ProduceParams,
         partitions: Vec<PartitionRecords>,
     ) -> Vec<(TopicPartition, Result<AppendInfo, ProduceError>)> {
-        let now = self.shared.now();
         let wait = (params.acks == RequiredAcks::All).then(|| OffsetWait::new(partitions.len()));
         let mut entries = Vec::new();
         let mut results = Vec::with_capacity(partitions.len());
+        let place = self.shared.spare_worker.place().await;
+        let now = self.shared.now();
         for (index, PartitionRecords { partition, records, verification }) in
             partitions.into_iter().enumerate()
         {
             let append = LeaderAppend { records, origin: params.origin, verification };
+            let acks_all = wait.as_ref().map(|wait| (wait, index));
             let result =
-                self.append(&partition, &params, append, wait.as_ref().map(|wait| (wait, index)), now);
+                self.shared.spare_worker.run(|| self.append(&partition, &params, append, acks_all, now));
             let result = result.map(|(hosted, appended)| {
                 entries.extend(appended.wait.map(|key| (index, hosted, key)));
                 appended.info
             });
             results.push((partition, result));
         }
+        drop(place);
         if let Some(wait) = wait
             && !entries.is_empty()
         {
