@@ -4,9 +4,10 @@
 //! the topic. 6: quota errors. 7: topic ids. Only the controller creates: it is asked to by the tools, and its cache is
 //! the first to know.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
+use futures::{StreamExt, future, stream};
 use gregor_model::{BrokerId, TopicId, TopicName};
 use gregor_wire::convert::{text, topic_name};
 use kafka_protocol::ResponseError;
@@ -23,6 +24,9 @@ use crate::topic_wait;
 /// The name KRaft keeps for itself.
 const CLUSTER_METADATA: &str = "__cluster_metadata";
 
+/// Topics of a request that are created at a time: each takes several answers of ZooKeeper, one after the other.
+const CONCURRENT: usize = 64;
+
 /// Creates topics, and waits until this broker knows the leaders of all their partitions.
 pub async fn handle(broker: &Broker, request: CreateTopicsRequest) -> CreateTopicsResponse {
     if !broker.controller.is_active() {
@@ -32,19 +36,24 @@ pub async fn handle(broker: &Broker, request: CreateTopicsRequest) -> CreateTopi
             request.topics.iter().map(|topic| refusal(topic, ResponseError::NotController, empty()));
         return CreateTopicsResponse::default().with_topics(refused.collect());
     }
-    let mut results = Vec::new();
-    let mut created: HashMap<TopicName, usize> = HashMap::new();
-    for topic in &request.topics {
-        let result = match precheck(topic, &request.topics) {
-            Some(result) => result,
+    let concurrent = if some_collide(&request.topics) { 1 } else { CONCURRENT };
+    let topics = &request.topics;
+    let one = |index: usize| async move {
+        let topic = topics.get(index)?;
+        Some(match precheck(topic, topics) {
+            Some(result) => (result, None),
             None => match create(broker, topic, request.validate_only).await {
-                Ok(described) => {
-                    created.insert(topic_name(&topic.name), described.assignment.len());
-                    describe(broker, topic, &described)
-                }
-                Err(error) => refusal(topic, error.kafka_error(), Some(error.to_string())),
+                Ok(described) => (describe(broker, topic, &described), Some(described.assignment.len())),
+                Err(error) => (refusal(topic, error.kafka_error(), Some(error.to_string())), None),
             },
-        };
+        })
+    };
+    let outcomes: Vec<_> =
+        stream::iter(0..topics.len()).map(one).buffered(concurrent).filter_map(future::ready).collect().await;
+    let mut results = Vec::with_capacity(outcomes.len());
+    let mut created: HashMap<TopicName, usize> = HashMap::new();
+    for (result, partitions) in outcomes {
+        created.extend(partitions.map(|partitions| (topic_name(&result.name), partitions)));
         results.push(result);
     }
     if !request.validate_only && !created.is_empty() {
@@ -56,6 +65,13 @@ pub async fn handle(broker: &Broker, request: CreateTopicsRequest) -> CreateTopi
         }
     }
     CreateTopicsResponse::default().with_topics(results)
+}
+
+/// Whether names of the request exclude one another: the first of them wins, so that they must be created in order.
+fn some_collide(topics: &[CreatableTopic]) -> bool {
+    let mut seen = HashSet::new();
+    // What collides differs in nothing but these two (`Topic.unifyCollisionChars`).
+    topics.iter().any(|topic| !seen.insert(topic.name.replace('.', "_")))
 }
 
 /// What is wrong with the request itself.
@@ -159,6 +175,19 @@ mod tests {
 
     fn topic(name: &'static str) -> CreatableTopic {
         CreatableTopic::default().with_name(kafka_protocol::protocol::StrBytes::from_static_str(name).into())
+    }
+
+    #[test]
+    fn names_that_exclude_one_another_are_found() {
+        for (names, expected) in [
+            (&["a.b", "a-b", "c"][..], false),
+            (&["a.b", "c", "a_b"], true),
+            (&["a", "a"], true),
+            (&[], false),
+        ] {
+            let topics: Vec<_> = names.iter().map(|name| topic(name)).collect();
+            assert_eq!(some_collide(&topics), expected, "{names:?}");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use futures::{StreamExt, stream};
 use gregor_model::{TopicId, TopicName};
 use gregor_wire::convert::{topic_name, wire_topic_name};
 use kafka_protocol::ResponseError;
@@ -21,6 +22,9 @@ struct Named {
     name: Option<TopicName>,
     id: Option<TopicId>,
 }
+
+/// Topics of a request that are marked at a time.
+const CONCURRENT: usize = 64;
 
 /// Marks topics for deletion, and waits until this broker no longer knows them.
 pub async fn handle(
@@ -40,10 +44,11 @@ pub async fn handle(
     if topics.iter().any(|topic| topic.name.is_some() && topic.id.is_some()) {
         return refuse_all(&topics, ResponseError::InvalidRequest);
     }
-    let mut results = Vec::new();
+    let outcomes: Vec<_> =
+        stream::iter(topics).map(|topic| delete(broker, topic)).buffered(CONCURRENT).collect().await;
+    let mut results = Vec::with_capacity(outcomes.len());
     let mut marked = Vec::new();
-    for topic in topics {
-        let (result, name) = delete(broker, topic).await;
+    for (result, name) in outcomes {
         marked.extend(name);
         results.push(result);
     }
