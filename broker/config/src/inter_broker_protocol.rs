@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+/// The key that names one.
+pub const KEY: &str = "inter.broker.protocol.version";
+
 /// A point in Kafka's history at which an inter-broker format changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InterBrokerProtocol(usize);
