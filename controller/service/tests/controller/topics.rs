@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use gregor_controller_service::admin::{NewPartitions, add_partitions, change_configs};
+use gregor_controller_service::admin::change_configs;
 use gregor_model::{BrokerId, LeaderEpoch, TopicName, TopicPartition};
 use gregor_zookeeper::schema::config::{self, Configs, Entity};
 use gregor_zookeeper::schema::partition::PartitionState;
@@ -134,9 +134,7 @@ async fn added_partitions_get_leaders_and_changed_configs_are_notified() {
     store.create_topic(&name, &topic(&[&[1]])).await.unwrap();
     eventually("led", async || brokers.leader_told(1, "t", 0) == Some(1)).await;
 
-    let new = NewPartitions { topic: name.clone(), count: 3, assignments: None };
-    assert_eq!(add_partitions(&store, &new, true).await.unwrap().len(), 2);
-    assert_eq!(add_partitions(&store, &new, false).await.unwrap().len(), 2);
+    store.replace_topic(&name, &topic(&[&[1], &[1], &[1]])).await.unwrap();
     eventually("all led", async || (0..3).all(|p| brokers.leader_told(1, "t", p) == Some(1))).await;
     let kept = store.topic(&name).await.unwrap().unwrap().assignment;
     assert_eq!((kept.topic_id, kept.partitions.len()), (topic(&[]).topic_id, 3));
