@@ -278,7 +278,9 @@ impl KafkaError for QuotaError {
         match self {
             QuotaError::Invalid(_) => ResponseError::InvalidRequest,
             QuotaError::UnsupportedType(_) => ResponseError::UnsupportedVersion,
-            QuotaError::Stored { .. } | QuotaError::ZooKeeper(_) => ResponseError::UnknownServerError,
+            QuotaError::UnknownMatch(_) | QuotaError::Stored { .. } | QuotaError::ZooKeeper(_) => {
+                ResponseError::UnknownServerError
+            }
             QuotaError::Write(error) => error.kafka_error(),
         }
     }
@@ -318,7 +320,9 @@ impl KafkaError for AlterConfigsError {
             AlterConfigsError::Invalid(_) | AlterConfigsError::Broker(_) => ResponseError::InvalidRequest,
             AlterConfigsError::Config(_) => ResponseError::InvalidConfig,
             AlterConfigsError::UnknownTopic(_) => ResponseError::UnknownTopicOrPartition,
-            AlterConfigsError::ZooKeeper(_) => ResponseError::UnknownServerError,
+            AlterConfigsError::UnknownOperation(_) | AlterConfigsError::ZooKeeper(_) => {
+                ResponseError::UnknownServerError
+            }
             AlterConfigsError::Write(error) => error.kafka_error(),
         }
     }

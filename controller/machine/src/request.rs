@@ -175,7 +175,7 @@ pub enum ReassignmentError {
     #[error("{0}")]
     InvalidReplicaAssignment(String),
     /// NO_REASSIGNMENT_IN_PROGRESS (85).
-    #[error("no reassignment is in progress")]
+    #[error("No partition reassignment is in progress.")]
     NoReassignmentInProgress,
     /// UNKNOWN_TOPIC_OR_PARTITION (3).
     #[error("The partition does not exist.")]

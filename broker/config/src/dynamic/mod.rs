@@ -61,8 +61,11 @@ pub enum DynamicConfigError {
     /// The whole configuration would not be one to start with.
     #[error(transparent)]
     Whole(ConfigError),
-    /// A running part cannot change so far.
-    #[error(transparent)]
+    /// A running part cannot change so far. Kafka gives the reason in the place of a value, and its own words in that of
+    /// the key.
+    #[error(
+        "Invalid value org.apache.kafka.common.config.ConfigException: {0} for configuration Invalid dynamic configuration"
+    )]
     Reconfiguration(#[from] ReconfigurationError),
 }
 

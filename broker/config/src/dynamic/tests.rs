@@ -52,7 +52,10 @@ fn the_whole_is_checked() {
     #[track_caller]
     fn check(fixed: &BrokerConfig, level: Level, pair: (&str, &str), expected: Result<(), &str>) {
         let current = LayeredConfig::fixed(fixed);
-        let found = current.validate(fixed, level, &properties(&[pair])).map_err(|error| error.to_string());
+        let found = current.validate(fixed, level, &properties(&[pair])).map_err(|error| match error {
+            DynamicConfigError::Reconfiguration(reason) => reason.to_string(),
+            other => other.to_string(),
+        });
         assert_eq!(found, expected.map_err(str::to_owned), "{pair:?}");
     }
     use Level::{Broker, Cluster};
@@ -107,6 +110,15 @@ fn the_whole_is_checked() {
         Err(
             "Configs cannot be updated dynamically for existing listener ListenerName(PLAINTEXT), restart broker or create a new listener for update",
         ),
+    );
+}
+
+#[test]
+fn a_refused_reconfiguration_is_told_in_the_place_of_a_value() {
+    let refused = reconfiguration::may_resize("x", 4, 9).map_err(DynamicConfigError::from);
+    assert_eq!(
+        refused.map_err(|error| error.to_string()),
+        Err("Invalid value org.apache.kafka.common.config.ConfigException: Dynamic thread count update validation failed for x=9, value should not be greater than double the current value 4 for configuration Invalid dynamic configuration".to_owned())
     );
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use kafka_protocol::ResponseError;
 use kafka_protocol::protocol::StrBytes;
 
 use crate::broker::Broker;
@@ -44,11 +45,17 @@ pub async fn alter(broker: &Broker, resources: &[AlteredResource<'_>], validate_
         };
         outcomes.push(match altered {
             Ok(()) => Outcome { error_code: 0, error_message: None },
-            Err(error) => Outcome {
-                error_code: error.kafka_error().code(),
-                error_message: Some(StrBytes::from_string(error.to_string())),
-            },
+            Err(error) => Outcome { error_code: error.kafka_error().code(), error_message: message(&error) },
         });
     }
     outcomes
+}
+
+/// An unknown server error is answered without its reason (`ApiError.fromThrowable`); the log has it.
+fn message(error: &AlterConfigsError) -> Option<StrBytes> {
+    if error.kafka_error() == ResponseError::UnknownServerError {
+        tracing::error!(%error, "a configuration was not altered");
+        return None;
+    }
+    Some(StrBytes::from_string(error.to_string()))
 }

@@ -1,6 +1,7 @@
 //! DescribeClientQuotas (48), versions 0 and 1 (`handleDescribeClientQuotasRequest`). Version 1: flexible.
 
 use gregor_wire::convert::text;
+use kafka_protocol::ResponseError;
 use kafka_protocol::messages::describe_client_quotas_response::{EntityData, EntryData, ValueData};
 use kafka_protocol::messages::{DescribeClientQuotasRequest, DescribeClientQuotasResponse};
 
@@ -15,10 +16,15 @@ pub async fn handle(broker: &Broker, request: &DescribeClientQuotasRequest) -> D
         Ok(entries) => DescribeClientQuotasResponse::default()
             .with_error_message(Some(text("")))
             .with_entries(Some(entries)),
-        Err(error) => DescribeClientQuotasResponse::default()
-            .with_error_code(error.kafka_error().code())
-            .with_error_message(Some(text(&error.to_string())))
-            .with_entries(None),
+        Err(error) => {
+            tracing::info!(%error, "client quotas cannot be told");
+            // An unknown server error is answered without its reason (`ApiError.fromThrowable`).
+            let is_known = error.kafka_error() != ResponseError::UnknownServerError;
+            DescribeClientQuotasResponse::default()
+                .with_error_code(error.kafka_error().code())
+                .with_error_message(is_known.then(|| text(&error.to_string())))
+                .with_entries(None)
+        }
     }
 }
 

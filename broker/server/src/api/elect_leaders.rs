@@ -32,7 +32,8 @@ pub async fn handle(broker: &Broker, request: ElectLeadersRequest) -> ElectLeade
         partitions.collect()
     });
     let Some(election) = election else {
-        let error = ResponseError::InvalidRequest;
+        // What becomes of any exception that has no code of its own.
+        let error = ResponseError::UnknownServerError;
         return refuse(partitions.unwrap_or_default(), error).with_error_code(error.code());
     };
     let asked = partitions.clone();

@@ -26,6 +26,9 @@ pub enum AlterConfigsError {
     /// INVALID_CONFIG.
     #[error("{0}")]
     Config(String),
+    /// UNKNOWN_SERVER_ERROR: what becomes of it in Kafka, which has no code for it.
+    #[error("Unknown operations type {0}")]
+    UnknownOperation(i8),
     /// UNKNOWN_TOPIC_OR_PARTITION.
     #[error("The topic '{0}' does not exist.")]
     UnknownTopic(String),

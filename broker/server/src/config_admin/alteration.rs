@@ -105,7 +105,7 @@ impl Alteration {
                     next.set(&change.name, subtract(&before, value));
                 }
                 AlterOperation::Unknown(id) => {
-                    return Err(AlterConfigsError::Invalid(format!("Unknown operations type {id}")));
+                    return Err(AlterConfigsError::UnknownOperation(id));
                 }
             }
         }

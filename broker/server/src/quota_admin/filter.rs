@@ -22,7 +22,7 @@ impl Wanted {
             },
             1 => Ok(Wanted::Exactly(None)),
             2 => Ok(Wanted::Any),
-            other => Err(QuotaError::Invalid(format!("Unexpected match type: {other}"))),
+            other => Err(QuotaError::UnknownMatch(other)),
         }
     }
 }

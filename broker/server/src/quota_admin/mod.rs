@@ -19,6 +19,9 @@ pub enum QuotaError {
     /// INVALID_REQUEST.
     #[error("{0}")]
     Invalid(String),
+    /// UNKNOWN_SERVER_ERROR: what becomes of it in Kafka, which has no code for it.
+    #[error("Unexpected match type: {0}")]
+    UnknownMatch(i8),
     /// UNSUPPORTED_VERSION.
     #[error("Custom entity type '{0}' not supported")]
     UnsupportedType(String),

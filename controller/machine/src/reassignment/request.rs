@@ -98,25 +98,29 @@ impl Controller {
     ) -> Result<(), ReassignmentError> {
         let invalid = |reason: String| Err(ReassignmentError::InvalidReplicaAssignment(reason));
         if target.is_empty() {
-            return invalid("The list of replicas is empty.".to_owned());
+            return invalid("Empty replica list specified in partition reassignment.".to_owned());
         }
         if target.iter().collect::<BTreeSet<_>>().len() != target.len() {
-            return invalid(format!("The list of replicas names a broker twice: {target:?}"));
+            let replicas = listed("ArrayBuffer", target);
+            return invalid(format!(
+                "Duplicate replica ids in partition reassignment replica list: {replicas}"
+            ));
         }
         if target.iter().any(|id| id.0 < 0) {
-            return invalid(format!("The list of replicas has an invalid broker id: {target:?}"));
+            let replicas = listed("ArrayBuffer", target);
+            return invalid(format!("Invalid broker id in replica list: {replicas}"));
         }
-        let origin = current.origin();
-        let dead: Vec<i32> = target
-            .iter()
-            .filter(|id| !origin.contains(id) && self.context.brokers.liveness(**id) != Liveness::Online)
-            .map(|id| id.0)
-            .collect();
-        if dead.is_empty() {
-            Ok(())
-        } else {
-            invalid(format!("Brokers {dead:?} are to be added but are not alive."))
+        let adding = &reassign_to(current, target).adding;
+        let is_live = |id: &BrokerId| self.context.brokers.liveness(*id) == Liveness::Online;
+        if adding.iter().all(is_live) {
+            return Ok(());
         }
+        let live: Vec<BrokerId> = self.context.brokers.ids().filter(is_live).collect();
+        invalid(format!(
+            "Replica assignment has brokers that are not alive. Replica list: {}, live broker list: {}",
+            listed("ArrayBuffer", adding),
+            listed("Set", &live),
+        ))
     }
 
     pub(super) fn reply_to_reassignments(&mut self, items: Vec<Requested>) {
@@ -146,6 +150,12 @@ impl Controller {
         let reply = Reply::ListReassignments(Ok(listed.collect()));
         self.reply(reply);
     }
+}
+
+/// Ids as Scala prints a collection of that class: administrators read these words, and compare them.
+fn listed(class: &str, ids: &[BrokerId]) -> String {
+    let ids: Vec<String> = ids.iter().map(BrokerId::to_string).collect();
+    format!("{class}({})", ids.join(", "))
 }
 
 /// Each partition once, where it was named first, with the value that was given last.
