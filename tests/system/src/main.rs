@@ -23,6 +23,7 @@ mod many_topics;
 mod metrics;
 mod produce_fetch;
 mod python_clients;
+mod replica_reads;
 mod topics_tool;
 mod transactions;
 mod zookeeper_loss;

@@ -10,8 +10,8 @@ use gregor_zookeeper::schema::partition::PartitionState;
 use gregor_zookeeper::schema::producer_id::ProducerIdBlock;
 use gregor_zookeeper::schema::topic::TopicAssignment;
 use gregor_zookeeper::schema::{admin, controller, notification, topic};
-use gregor_zookeeper::store::{Candidacy, Fence, FencedError, Store, TopicWriteError};
-use gregor_zookeeper::{CreateMode, Session, ZooKeeperError};
+use gregor_zookeeper::store::{Candidacy, Fence, FencedError, Store, TopicWriteError, WriteUnit};
+use gregor_zookeeper::{CreateMode, Session, Write, ZooKeeperError};
 
 use crate::fixture::Server;
 
@@ -200,4 +200,22 @@ async fn producer_id_blocks_do_not_overlap() {
         all.extend(task.await.unwrap());
     }
     assert_eq!(all, (0..40).map(|n| n * 1000).collect());
+}
+
+/// ZooKeeper limits what it is sent, not what it answers: it is Kafka's client that gives up at `jute.maxbuffer`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_listing_beyond_a_megabyte_is_read() {
+    const TOPICS: usize = 6_000;
+    let server = Server::start().await;
+    let store = store(&server).await;
+    let name = |number: usize| format!("{}-{number:05}", "n".repeat(200));
+    let create = |number| {
+        let path = format!("{}/{}", topic::PARENT, name(number));
+        WriteUnit::new(Write::Create { path, data: Vec::new(), mode: CreateMode::Persistent })
+    };
+    let created = store.write_each(None, (0..TOPICS).map(create).collect()).await.unwrap();
+    assert!(created.iter().all(Result::is_ok));
+    let listed = store.topic_names().await.unwrap();
+    assert_eq!(listed.len(), TOPICS);
+    assert!(listed.iter().map(|name| name.as_str().len()).sum::<usize>() > 1 << 20);
 }
