@@ -7,7 +7,7 @@ use futures::future::try_join_all;
 use gregor_harness::broker::BrokerKind;
 use gregor_harness::cluster::{SETTLE, topic_name};
 use gregor_harness::rpc::Rpc;
-use gregor_harness::{Cluster, ClusterBuilder, Disk, Load, TestContext, read_back, run};
+use gregor_harness::{Cluster, ClusterBuilder, Disk, Load, TestContext, read_back, run, wait};
 use kafka_protocol::messages::CreateTopicsRequest;
 use kafka_protocol::messages::create_topics_request::{CreatableReplicaAssignment, CreatableTopic};
 use std::time::{Duration, Instant};
@@ -61,7 +61,11 @@ async fn live_through(cluster: &mut Cluster, disk: &mut Disk) -> Result<()> {
     ensure!(on_first(going) && !on_first(stalled), "the topics are on one disk");
 
     let load = Load::start(&cluster.bootstrap(), going, 500)?;
-    cluster.produce_to(LEADER, stalled, 0, "before").await?;
+    // The leader may hear of its leadership before it hears of the topic.
+    wait::until("the first record to be taken", SETTLE, || async {
+        cluster.produce_to(LEADER, stalled, 0, "before").await.map(Some)
+    })
+    .await?;
     load.wait_for_progress(500, SETTLE).await?;
     let owner = cluster.znodes.owner(&format!("/brokers/ids/{LEADER}")).await?;
 

@@ -29,7 +29,7 @@ fn consumers_are_sent_to_the_follower_in_their_rack() {
         let leader = leader(&cluster).await?;
         let follower = 1 - leader;
         for number in 0..10 {
-            cluster.produce_to(leader, TOPIC, 0, &format!("message {number}")).await?;
+            produce(&cluster, leader, &format!("message {number}")).await?;
         }
 
         // The leader learns with each fetch how far its follower is.
@@ -78,7 +78,7 @@ fn a_throttled_replica_is_held_back_until_the_throttle_is_gone() {
             .context("after a replica's death")?;
         let payload = "x".repeat(500_000);
         for _ in 0..12 {
-            cluster.produce_to(leader, TOPIC, 0, &payload).await?;
+            produce(&cluster, leader, &payload).await?;
         }
         // Of 6 MB a tenth may pass at once, and the rest takes minutes.
         set_rate(&cluster, leader, Some("50000")).await?;
@@ -97,6 +97,14 @@ fn a_throttled_replica_is_held_back_until_the_throttle_is_gone() {
         set_rate(&cluster, leader, None).await?;
         cluster.wait_for_topic(TOPIC, 1, 2).await
     });
+}
+
+/// Produces one record, though the leader may not have heard of its topic yet.
+async fn produce(cluster: &Cluster, leader: i32, payload: &str) -> Result<i64> {
+    wait::until("a record to be taken", SETTLE, || async {
+        cluster.produce_to(leader, TOPIC, 0, payload).await.map(Some)
+    })
+    .await
 }
 
 async fn leader(cluster: &Cluster) -> Result<i32> {
