@@ -24,7 +24,8 @@ const SIZES_VARIABLE: &str = "GREGOR_BENCH_PARTITIONS";
 /// `broker.id` of the controller that is measured; the stubs have 1 and up.
 const CONTROLLER: i32 = 0;
 const RUNS_OF_GREGOR: usize = 5;
-const RUNS_OF_KAFKA: usize = 2;
+/// It takes a minute at 200,000.
+const RUNS_OF_KAFKA: usize = 1;
 const KAFKAS_HEAP_MEBIBYTES: u32 = 4_096;
 const PATIENCE: Duration = Duration::from_secs(240);
 /// For so long nothing more may come for a failover to count as over.
