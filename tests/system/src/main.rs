@@ -10,8 +10,8 @@ mod damages;
 #[allow(dead_code, reason = "the suites share it, and each needs a part")]
 mod data_dir;
 mod data_tools;
-mod docker;
 mod disk_stall;
+mod docker;
 mod doctor;
 mod doctor_zookeeper;
 mod failover;
