@@ -22,8 +22,13 @@ mod java_copier;
 mod kafka_tools;
 mod log_directories;
 mod mixed_cluster;
+#[path = "../src/places.rs"]
+mod places;
 mod replica_moves;
 mod streams;
 mod swap;
 mod swap_in_place;
-mod topics_tool;
+#[path = "../src/tool_conversations.rs"]
+mod tool_conversations;
+mod tool_server;
+mod tools;

@@ -37,14 +37,11 @@ impl Checker {
 
     /// The leader of that term refused a batch, the one after the last that it, or one before it, acknowledged. It may do so if
     /// the batch was in the log, and was deleted on request before its answer came: a restart does not read what lies below the
-    /// log start offset, and what is sent again is then neither known nor next. The same if all that came before it was deleted:
-    /// a truncation forgets that producer, and whatever it sends first is its beginning (seed 83129).
+    /// log start offset, and what is sent again is then neither known nor next.
     pub fn on_sequence_lost(&mut self, partition: &TopicPartition, epoch: LeaderEpoch, refused: Sequence) {
         let Some(known) = self.partitions.get(partition) else { return };
-        let Sequence { producer, base } = refused;
-        let is_first_left = known.sequences.range((producer, i32::MIN)..(producer, base)).next().is_none();
         let was_deleted =
-            known.deleted_sequences.get(&producer).is_some_and(|last| *last >= base || is_first_left);
+            known.deleted_sequences.get(&refused.producer).is_some_and(|last| *last >= refused.base);
         let is_promised = !known.forked
             && !was_deleted
             && known.absolved_before == LeaderEpoch(0)

@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 
 const GROUPS: usize = 1_000;
 /// What one commit holds.
-pub const PARTITIONS: i32 = 4;
+pub const PARTITIONS: i32 = 50;
 const VERSION: i16 = 7;
 /// The code of the first partition: correlation id, throttle time, an array, a name, an array, an index.
 const CODE_AT: usize = 4 + 4 + 4 + 2 + TOPIC.len() + 4 + 4;
