@@ -1,5 +1,6 @@
 //! Interop tests: Gregor beside Apache Kafka 3.9, one module per subject.
 
+mod admin_client;
 mod admin_requests;
 mod compaction;
 mod config_keys;
