@@ -378,6 +378,13 @@ impl Segment {
         self.time_index.trim()
     }
 
+    /// The end of a recovery of the segment that is appended to: its indexes are kept back as they always are. To write
+    /// them for each of thousands of logs would be to sync them all, as no more than some files stay open.
+    pub(crate) fn end_recovery(&self) -> Result<(), StorageError> {
+        self.offset_index.end_rebuild()?;
+        self.time_index.end_rebuild()
+    }
+
     /// Makes the segment durable (`LogSegment.flush`).
     pub(crate) fn sync(&self) -> Result<(), StorageError> {
         self.log.sync()?;

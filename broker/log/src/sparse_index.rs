@@ -116,6 +116,14 @@ impl<E: IndexEntry> SparseIndex<E> {
         if self.file.len()? == len { self.file.get_or_create().map(drop) } else { self.file.set_len(len) }
     }
 
+    /// Ends a rebuild without writing: what is kept back stays so, as of an index that is appended to, but what the file
+    /// held beyond goes.
+    pub(crate) fn end_rebuild(&self) -> Result<(), StorageError> {
+        let len = u64::from(self.count()?) * E::SIZE as u64;
+        self.state.write().rebuilding = false;
+        if self.file.len()? > len { self.file.set_len(len) } else { Ok(()) }
+    }
+
     fn write_pending(&self, state: &mut State<E>) -> Result<(), StorageError> {
         let rebuilding = state.rebuilding;
         let (Some(stored), Some(last)) = (&mut state.stored, state.pending.last().copied()) else {
@@ -149,7 +157,7 @@ impl<E: IndexEntry> SparseIndex<E> {
         self.file.set_len(u64::from(count) * E::SIZE as u64)
     }
 
-    /// Begins anew, for a recovery that will end with [`SparseIndex::trim`]. The file stays as it is until then: most
+    /// Begins anew, for a recovery that will end with [`SparseIndex::trim`] or [`SparseIndex::end_rebuild`]. The file stays as it is until then: most
     /// of the time it will turn out to be right.
     pub(crate) fn begin_rebuild(&self) {
         *self.state.write() =

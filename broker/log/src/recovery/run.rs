@@ -218,7 +218,9 @@ impl Loader<'_> {
         tracing::info!(%partition, %base, bytes = segment.size(), ?reason, "recovering a segment");
         // Snapshots beyond may know of batches that are about to be cut off.
         self.rebuild_producers(base)?;
-        let recovered = recover_segment(&segment, &mut self.rebuilt, self.checkpoint.index_interval_bytes)?;
+        let is_newest = base >= self.newest_base;
+        let interval = self.checkpoint.index_interval_bytes;
+        let recovered = recover_segment(&segment, &mut self.rebuilt, interval, is_newest)?;
         self.snapshots.take(&self.rebuilt.producers)?;
         self.segments.push(Arc::clone(&segment));
         self.recovered_end = Some(recovered.next_offset);

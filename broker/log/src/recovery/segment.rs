@@ -53,11 +53,12 @@ struct Progress {
     last_indexed: u64,
 }
 
-/// Reads `segment` through. `rebuilt.producers` must be at its base.
+/// Reads `segment` through. `rebuilt.producers` must be at its base. `is_newest`: it will be appended to.
 pub(super) fn recover_segment(
     segment: &Arc<Segment>,
     rebuilt: &mut Rebuilt,
     index_interval_bytes: u32,
+    is_newest: bool,
 ) -> Result<RecoveredSegment, StorageError> {
     segment.offset_index().begin_rebuild();
     segment.time_index().begin_rebuild();
@@ -76,7 +77,8 @@ pub(super) fn recover_segment(
         };
         if let Err(problem) = check(&batch, progress.next_offset) {
             // The scan has gone past the bad batch; the segment ends before it.
-            return finish(segment, &progress, position, size, Some(&problem));
+            cut(segment, &progress, position, size, &problem)?;
+            return finish(segment, &progress, position, size, is_newest);
         }
         if !segment.can_hold(batch.last_offset()) && position > 0 {
             let overflow = Overflow { position, base: batch.base_offset() };
@@ -90,7 +92,10 @@ pub(super) fn recover_segment(
         }
         add(&batch, segment, position, &mut progress, rebuilt, index_interval_bytes)?;
     };
-    finish(segment, &progress, scan.position(), size, problem.as_deref())
+    if let Some(problem) = problem {
+        cut(segment, &progress, scan.position(), size, &problem)?;
+    }
+    finish(segment, &progress, scan.position(), size, is_newest)
 }
 
 fn check(batch: &BatchRef<'_>, next_offset: Offset) -> Result<(), String> {
@@ -152,26 +157,34 @@ fn add(
     Ok(())
 }
 
-/// Cuts the segment to its good batches and completes the indexes.
+/// Cuts the segment to its good batches.
+fn cut(
+    segment: &Segment,
+    progress: &Progress,
+    valid: u64,
+    size: u64,
+    problem: &str,
+) -> Result<(), StorageError> {
+    tracing::warn!(
+        path = %segment.path().display(),
+        bytes_cut = size - valid,
+        position = valid,
+        next_offset = %progress.next_offset,
+        problem,
+        "cut off the end of a segment after the last good batch"
+    );
+    segment.log().set_len(valid)
+}
+
+/// Completes the indexes.
 fn finish(
     segment: &Segment,
     progress: &Progress,
     valid: u64,
     size: u64,
-    problem: Option<&str>,
+    is_newest: bool,
 ) -> Result<RecoveredSegment, StorageError> {
-    if valid < size {
-        tracing::warn!(
-            path = %segment.path().display(),
-            bytes_cut = size - valid,
-            position = valid,
-            next_offset = %progress.next_offset,
-            problem = problem.unwrap_or("unknown"),
-            "cut off the end of a segment after the last good batch"
-        );
-        segment.log().set_len(valid)?;
-    }
     segment.set_recovered(valid, progress.largest, progress.rolling);
-    segment.seal()?;
+    if is_newest { segment.end_recovery() } else { segment.seal() }?;
     Ok(RecoveredSegment { next_offset: progress.next_offset, cut: size - valid, overflow: None })
 }
