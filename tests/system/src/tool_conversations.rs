@@ -31,17 +31,6 @@ const DIFFERENCES: &[Difference] = &[
         "! --add-config-file: cannot read missing.properties: No such file or directory (os error 2)",
         "a file that cannot be read is named",
     ),
-    Difference {
-        tool: "configs",
-        of: Side::Broker,
-        kafka: "! Error while executing config command with args '--bootstrap-server BOOTSTRAP --alter --broker 0 --add-config background.threads=1000'...",
-        gregor: Some(
-            "! Error while executing config command with args '--bootstrap-server BOOTSTRAP --alter --broker 0 --add-config \
-             background.threads=1000': org.apache.kafka.common.errors.InvalidRequestException: Dynamic thread count update \
-             validation failed for background.threads=1000, value should not be greater than double the current value 8",
-        ),
-        why: "the reason is told without Java's wrapping",
-    },
     ours(
         "get-offsets",
         "! Error occurred: org.apache.kafka.tools.TerseException: Invalid rule specification: spoken:x",
