@@ -26,7 +26,7 @@ pub enum AlterConfigsError {
     /// INVALID_CONFIG.
     #[error("{0}")]
     Config(String),
-    /// UNKNOWN_SERVER_ERROR: what becomes of it in Kafka, which has no code for it.
+    /// Of a topic, where it is UNKNOWN_SERVER_ERROR: Kafka has no code for it there.
     #[error("Unknown operations type {0}")]
     UnknownOperation(i8),
     /// UNKNOWN_TOPIC_OR_PARTITION.
@@ -119,7 +119,11 @@ impl ConfigAdmin {
     ) -> Result<(), AlterConfigsError> {
         let entity = Entity::broker((level == Level::Broker).then_some(self.id));
         let stored = self.layers.accept(&self.stored(&entity, alteration).await?, level);
-        let next = alteration.apply(stored, broker_table())?;
+        let next = alteration.apply(stored, broker_table()).map_err(|error| match error {
+            // Looked at before Kafka comes to where it has no code for it.
+            AlterConfigsError::UnknownOperation(_) => AlterConfigsError::Invalid(error.to_string()),
+            error => error,
+        })?;
         self.layers.validate(level, &next)?;
         if validate_only {
             return Ok(());
