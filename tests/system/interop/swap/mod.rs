@@ -8,7 +8,7 @@ mod mover;
 mod plan;
 mod verdict;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use applications::Applications;
 use gregor_harness::cluster::SETTLE;
 use gregor_harness::{BrokerKind, Cluster, ClusterBuilder, TestContext, run_within, wait};
@@ -98,7 +98,6 @@ async fn take_step(cluster: &mut Cluster, mover: &Mover, step: Step) -> Result<(
     for (topic, partitions, replicas) in extents() {
         cluster.wait_for_topic(topic, partitions, replicas).await?;
     }
-    ensure!(cluster.broker(step.broker)?.kind() == step.becomes, "another kind runs");
     Ok(())
 }
 
