@@ -17,9 +17,23 @@ impl LogManager {
         }
     }
 
-    /// Writes `log-start-offset-checkpoint` of every live directory.
+    /// Writes `log-start-offset-checkpoint` of every live directory, and then takes out of the logs' leader epochs what
+    /// only older log start offsets needed.
     pub fn checkpoint_log_start_offsets(&self) {
-        self.checkpoint_all(offsets::LOG_START, PartitionLog::log_start_to_checkpoint);
+        let all = self.all_with_future();
+        for dir in self.dirs.iter().filter(|dir| dir.is_live()) {
+            // Before they are written: a log start offset that rises meanwhile may be in the file or not.
+            let awaited: Vec<_> =
+                in_dir(dir, &all).filter_map(|log| Some((log, log.log_start_that_epochs_await()?))).collect();
+            if write(dir, offsets::LOG_START, &all, PartitionLog::log_start_to_checkpoint).is_err() {
+                // The failure has taken the directory offline, and was logged there.
+                continue;
+            }
+            for (log, start) in awaited {
+                // The same, or the log was deleted meanwhile.
+                let _ = log.forget_epochs_below(start);
+            }
+        }
     }
 
     /// Writes `replication-offset-checkpoint` of every live directory.
@@ -58,9 +72,15 @@ impl LogManager {
     }
 }
 
+fn in_dir<'a>(
+    dir: &'a ManagedDir,
+    logs: &'a [Arc<PartitionLog>],
+) -> impl Iterator<Item = &'a Arc<PartitionLog>> {
+    logs.iter().filter(|log| Arc::ptr_eq(log.partition_dir().log_dir(), &dir.log_dir))
+}
+
 fn recovery_points(dir: &ManagedDir, logs: &[Arc<PartitionLog>]) -> Vec<(TopicPartition, Offset)> {
-    let here = logs.iter().filter(|log| Arc::ptr_eq(log.partition_dir().log_dir(), &dir.log_dir));
-    here.map(|log| (log.topic_partition().clone(), log.recovery_point())).collect()
+    in_dir(dir, logs).map(|log| (log.topic_partition().clone(), log.recovery_point())).collect()
 }
 
 fn write(
@@ -71,9 +91,8 @@ fn write(
 ) -> Result<(), StorageError> {
     // One writer at a time: two would take each other's temporary file away, or put older offsets over newer ones.
     let _one_at_a_time = dir.lock.lock();
-    let here = logs.iter().filter(|log| Arc::ptr_eq(log.partition_dir().log_dir(), &dir.log_dir));
     let entries: Vec<(TopicPartition, Offset)> =
-        here.filter_map(|log| Some((log.topic_partition().clone(), offset(log)?))).collect();
+        in_dir(dir, logs).filter_map(|log| Some((log.topic_partition().clone(), offset(log)?))).collect();
     let path = dir.log_dir.path().join(name);
     let content = offsets::format(&entries);
     dir.log_dir.run("write", &path, |disk| disk.replace(&path, &content))

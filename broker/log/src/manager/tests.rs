@@ -203,6 +203,41 @@ fn retention_and_delayed_removal_of_segments() {
 }
 
 #[test]
+fn a_crash_takes_the_log_start_offset_and_the_epochs_back_together() {
+    let root = temporary_dir();
+    let dir = root.path().to_path_buf();
+    let logs = open(std::slice::from_ref(&dir));
+    let log = create(&logs, 0);
+    for (epoch, start) in [(1, 0), (2, 4), (3, 8)] {
+        log.assign_epoch_start(LeaderEpoch(epoch), Offset(start)).unwrap();
+        let batch = client_batch(4, 100, NOW.0);
+        log.append_as_leader(batch, LeaderEpoch(epoch), AppendOrigin::Client, None, NOW).unwrap();
+    }
+    log.set_high_watermark(Offset(12));
+    let file = || fs::read_to_string(dir.join("topic-0/leader-epoch-checkpoint")).unwrap();
+    assert_eq!(log.delete_records(Some(Offset(9))).unwrap(), Offset(9));
+    assert_eq!(log.epoch_start_offset(LeaderEpoch(2)), None);
+    assert_eq!(file(), "0\n3\n1 0\n2 4\n3 8\n");
+    drop((log, logs));
+
+    let logs = open(std::slice::from_ref(&dir));
+    let log = logs.log(&partition(0)).unwrap();
+    assert_eq!(log.log_start_offset(), Offset(0), "it was not checkpointed");
+    assert_eq!(log.epoch_start_offset(LeaderEpoch(2)), Some(Offset(4)));
+    log.set_high_watermark(Offset(12));
+    assert_eq!(log.delete_records(Some(Offset(5))).unwrap(), Offset(5));
+    logs.checkpoint_log_start_offsets();
+    assert_eq!(file(), "0\n2\n2 5\n3 8\n");
+    assert_eq!(log.delete_records(Some(Offset(9))).unwrap(), Offset(9));
+    drop((log, logs));
+
+    let logs = open(std::slice::from_ref(&dir));
+    let log = logs.log(&partition(0)).unwrap();
+    assert_eq!(log.log_start_offset(), Offset(5));
+    assert_eq!(log.epoch_entries(), [(LeaderEpoch(2), Offset(5)), (LeaderEpoch(3), Offset(8))]);
+}
+
+#[test]
 fn a_log_moves_between_directories() {
     let root = temporary_dir();
     let dirs = [root.path().join("a"), root.path().join("b")];

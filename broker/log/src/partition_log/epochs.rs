@@ -33,9 +33,25 @@ impl PartitionLog {
         self.epochs.read().start_of(epoch)
     }
 
-    /// All epochs with their starts, oldest first: what a copy of the log in another directory takes over.
+    /// All epochs that the file has, oldest first: what a copy of the log in another directory takes over.
     pub fn epoch_entries(&self) -> Vec<(LeaderEpoch, Offset)> {
-        self.epochs.read().entries().to_vec()
+        self.epochs.read().stored()
+    }
+
+    /// The log start offset, if the file keeps epochs until it is on disk.
+    pub(crate) fn log_start_that_epochs_await(&self) -> Option<Offset> {
+        self.epochs.read().stores_more().then(|| self.log_start_offset())
+    }
+
+    /// Takes epochs out of the file that were kept for a log start offset below `start`, which is on disk now.
+    pub(crate) fn forget_epochs_below(&self, start: Offset) -> Result<(), StorageError> {
+        let writer = self.writer.lock();
+        self.check_open(&writer)?;
+        // A truncation may have lowered it meanwhile.
+        let start = start.min(self.log_start_offset());
+        // Where segments were removed, the next start must not find them again.
+        self.dir.sync()?;
+        self.change_epochs(|epochs| epochs.forget_below(start))
     }
 
     /// The oldest epoch, if it starts at or before the log start.
@@ -65,7 +81,7 @@ impl PartitionLog {
             if !change(&mut epochs) {
                 return Ok(());
             }
-            leader_epochs::format(epochs.entries())
+            leader_epochs::format(&epochs.stored())
         };
         self.dir.run("write", leader_epochs::NAME, |disk, path| disk.replace(path, &changed))
     }

@@ -53,11 +53,12 @@ impl PartitionLog {
     pub(crate) fn adopt_epochs(&self, entries: Vec<(LeaderEpoch, Offset)>) -> Result<(), StorageError> {
         let writer = self.writer.lock();
         self.check_open(&writer)?;
-        let log_end = self.log_end_offset();
+        let (log_start, log_end) = (self.log_start_offset(), self.log_end_offset());
         self.change_epochs(|epochs| {
             *epochs = LeaderEpochs::from_entries(
                 entries.into_iter().filter(|&(_, start)| start <= log_end).collect(),
             );
+            epochs.truncate_from_start(log_start);
             true
         })
     }

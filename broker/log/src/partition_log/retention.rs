@@ -167,7 +167,8 @@ impl PartitionLog {
             // one of them must not cut off what lies behind.
         }
         tracing::info!(partition = %self.topic_partition(), %offset, ?reason, "log start offset rises");
-        self.change_epochs(|epochs| epochs.truncate_from_start(offset))?;
+        // Not in the file: a crash may take the log start offset back to the one that was checkpointed last.
+        self.epochs.write().truncate_from_start(offset);
         writer.producers.on_log_start(offset);
         writer.snapshots.on_log_start(offset);
         self.update_first_unstable(writer);

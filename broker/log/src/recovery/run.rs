@@ -390,11 +390,12 @@ impl Loader<'_> {
         let epochs = &mut self.rebuilt.epochs;
         let mut changed = self.rebuilt.epochs_changed;
         changed |= epochs.truncate_from_end(log_end);
-        changed |= epochs.truncate_from_start(log_start);
+        // In the file they stay until the next checkpoint of the log start offset.
+        epochs.truncate_from_start(log_start);
         if !changed {
             return Ok(());
         }
-        let content = leader_epochs::format(epochs.entries());
+        let content = leader_epochs::format(&epochs.stored());
         self.dir.run("write", leader_epochs::NAME, |disk, path| disk.replace(path, &content))
     }
 }

@@ -284,6 +284,7 @@ impl SimLog {
     pub fn checkpoint(&mut self) {
         self.checkpointed = self.high_watermark;
         self.checkpointed_start = self.start;
+        self.epochs.forget_below(self.start);
     }
 
     /// The operating system wrote some of it back.
@@ -327,6 +328,7 @@ impl SimLog {
         if self.start > self.end {
             return self.restart_at(self.start);
         }
+        self.epochs = LeaderEpochs::from_entries(self.epochs.stored());
         self.epochs.truncate_from_end(self.end);
         self.epochs.truncate_from_start(self.start);
         self.high_watermark = self.checkpointed.min(self.end).max(self.start);
