@@ -2,7 +2,9 @@
 //! With GREGOR_RECORD=1 Kafka's tools on Kafka write it anew. (`gregor` on Gregor is the system suite's.)
 
 use crate::conversation::{Side, Tools};
-use crate::tool_conversations::{GregorTools, KAFKAS_ALONE, cluster, converse, converse_about, typed};
+use crate::tool_conversations::{
+    GregorTools, KAFKAS_ALONE, ON_EMPTY_CLUSTER, cluster, converse_about, converse_among_inhabitants, typed,
+};
 use crate::tool_server::ToolServer;
 use anyhow::{Context as _, Result};
 use gregor_harness::{BrokerKind, Cluster, TestContext, run_within};
@@ -30,6 +32,9 @@ const CLASSES: &[(&str, &str)] = &[
     ("dump-log", "kafka.tools.DumpLogSegments"),
     ("features", "org.apache.kafka.tools.FeatureCommand"),
     ("e2e-latency", "org.apache.kafka.tools.EndToEndLatency"),
+    ("metadata-quorum", "org.apache.kafka.tools.MetadataQuorumCommand"),
+    ("client-metrics", "org.apache.kafka.tools.ClientMetricsCommand"),
+    ("streams-application-reset", "org.apache.kafka.tools.StreamsResetter"),
     ("console-producer", "kafka.tools.ConsoleProducer"),
     ("console-consumer", "org.apache.kafka.tools.consumer.ConsoleConsumer"),
     ("producer-perf-test", "org.apache.kafka.tools.ProducerPerformance"),
@@ -70,8 +75,20 @@ fn kafkas_tools_and_gregors_print_the_same_of_kafka() {
         let cluster = cluster([BrokerKind::Kafka; 2]).start(context).await?;
         let kafkas = AnyTools::kafkas(&cluster, context).await?;
         let gregors = AnyTools::Gregor(GregorTools::on(&cluster, context)?);
+        let both: &[(&AnyTools, &[Side])] = &[(&kafkas, &[]), (&gregors, &[Side::Tool])];
+        converse_about(ON_EMPTY_CLUSTER, context, &cluster, both).await
+    });
+}
+
+#[test]
+fn kafkas_tools_and_gregors_print_the_same_of_applications_on_kafka() {
+    run_within(DEADLINE, async |context| {
+        let cluster = cluster([BrokerKind::Kafka; 2]).start(context).await?;
+        let kafkas = AnyTools::kafkas(&cluster, context).await?;
+        let gregors = AnyTools::Gregor(GregorTools::on(&cluster, context)?);
         converse_about(KAFKAS_ALONE, context, &cluster, &[(&kafkas, &[])]).await?;
-        converse(context, &cluster, &[(&kafkas, &[]), (&gregors, &[Side::Tool])]).await
+        let both: &[(&AnyTools, &[Side])] = &[(&kafkas, &[]), (&gregors, &[Side::Tool])];
+        converse_among_inhabitants(context, &cluster, both).await
     });
 }
 
@@ -80,7 +97,16 @@ fn kafkas_tools_print_the_same_of_gregor() {
     run_within(DEADLINE, async |context| {
         let cluster = cluster([BrokerKind::Gregor; 2]).start(context).await?;
         let kafkas = AnyTools::kafkas(&cluster, context).await?;
+        converse_about(ON_EMPTY_CLUSTER, context, &cluster, &[(&kafkas, &[Side::Broker])]).await
+    });
+}
+
+#[test]
+fn kafkas_tools_print_the_same_of_applications_on_gregor() {
+    run_within(DEADLINE, async |context| {
+        let cluster = cluster([BrokerKind::Gregor; 2]).start(context).await?;
+        let kafkas = AnyTools::kafkas(&cluster, context).await?;
         converse_about(KAFKAS_ALONE, context, &cluster, &[(&kafkas, &[Side::Broker])]).await?;
-        converse(context, &cluster, &[(&kafkas, &[Side::Broker])]).await
+        converse_among_inhabitants(context, &cluster, &[(&kafkas, &[Side::Broker])]).await
     });
 }

@@ -40,7 +40,7 @@ pub struct Difference {
     pub tool: &'static str,
     /// Whose difference it is.
     pub of: Side,
-    /// The line (or its beginning, if it ends with `...`) that Apache Kafka's prints.
+    /// The line (or its beginning, if it ends with `...`), or the lines that Apache Kafka's prints.
     pub kafka: &'static str,
     /// What Gregor's prints; nothing if there is no such line.
     pub gregor: Option<&'static str>,
@@ -185,6 +185,9 @@ impl Conversation {
 
 impl Difference {
     fn apply(&self, answer: &str) -> String {
+        if self.kafka.contains('\n') {
+            return answer.replace(self.kafka, self.gregor.unwrap_or_default());
+        }
         let is_it = |line: &str| match self.kafka.strip_suffix("...") {
             Some(beginning) => line.starts_with(beginning),
             None => line == self.kafka,
@@ -242,7 +245,8 @@ fn answer(output: &Output, places: &Places) -> String {
     }
     let stderr = places.hide(&String::from_utf8_lossy(&output.stderr));
     // What stdout tells is what the exception says.
-    let is_told = |line: &String| is_exception(line) && text.contains("Error");
+    let is_told =
+        |line: &String| (is_exception(line) || line.starts_with("Error: ")) && text.contains("Error: ");
     let line = complaint(&stderr).filter(|line| !is_told(line));
     if let Some(line) = line.filter(|line| !text.lines().any(|said| said == line)) {
         text.push_str(&format!("! {line}\n"));

@@ -23,6 +23,11 @@ const UNKNOWABLE: &[(&str, &str)] = &[
         "<from>, <to>, $1, <rate>, $2, <rates>",
     ),
     (r#""avg_throughput":[\d.]+"#, "\"avg_throughput\":<rate>"),
+    // Who coordinates a transaction, its producer's id, and for how long it has been open.
+    (r"(?m)^(payments +\t)\d +\t\d+ +\t", "$1<broker>\t<number>\t"),
+    (r"(?m)^\d +\t(payments +\t)\d+ +\t", "<broker>\t$1<number>\t"),
+    (r"(<time> +\t)\d+ +\t(live)", "$1<ms>\t$2"),
+    (r"(?m)^\d+ +\t(\d +\t-1 +\t)", "<number>\t$1"),
     (r"Avg latency: [\d.]+ ms", "Avg latency: <ms>"),
     (r"Percentiles: 50th = \d+, 99th = \d+, 99.9th = \d+", "Percentiles: <ms>"),
 ];

@@ -2,7 +2,9 @@
 //! Kafka has not.
 
 use crate::conversation::Side;
-use crate::tool_conversations::{GregorTools, cluster, converse};
+use crate::tool_conversations::{
+    GregorTools, ON_EMPTY_CLUSTER, cluster, converse_about, converse_among_inhabitants,
+};
 use anyhow::ensure;
 use gregor_harness::broker::gregor_binary;
 use gregor_harness::cluster::SETTLE;
@@ -19,7 +21,16 @@ fn every_tool_prints_what_kafkas_prints() {
     run_within(DEADLINE, async |context| {
         let cluster = cluster([BrokerKind::Gregor; 2]).start(context).await?;
         let tools = GregorTools::on(&cluster, context)?;
-        converse(context, &cluster, &[(&tools, &[Side::Tool, Side::Broker])]).await
+        converse_about(ON_EMPTY_CLUSTER, context, &cluster, &[(&tools, &[Side::Tool, Side::Broker])]).await
+    });
+}
+
+#[test]
+fn every_tool_tells_of_applications_what_kafkas_tells() {
+    run_within(DEADLINE, async |context| {
+        let cluster = cluster([BrokerKind::Gregor; 2]).start(context).await?;
+        let tools = GregorTools::on(&cluster, context)?;
+        converse_among_inhabitants(context, &cluster, &[(&tools, &[Side::Tool, Side::Broker])]).await
     });
 }
 
