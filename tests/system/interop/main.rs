@@ -17,6 +17,7 @@ mod damages;
 #[path = "../src/data_dir.rs"]
 #[allow(dead_code, reason = "the suites share it, and each needs a part")]
 mod data_dir;
+mod data_tools;
 mod dump_log;
 mod java_clients;
 mod java_copier;

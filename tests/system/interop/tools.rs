@@ -3,7 +3,8 @@
 
 use crate::conversation::{Side, Tools};
 use crate::tool_conversations::{
-    GregorTools, KAFKAS_ALONE, ON_EMPTY_CLUSTER, cluster, converse_about, converse_among_inhabitants, typed,
+    GregorTools, KAFKAS_ALONE, ON_EMPTY_CLUSTER, ON_GUARDED_CLUSTER, cluster, converse_about,
+    converse_among_inhabitants, typed,
 };
 use crate::tool_server::ToolServer;
 use anyhow::{Context as _, Result};
@@ -89,6 +90,22 @@ fn kafkas_tools_and_gregors_print_the_same_of_applications_on_kafka() {
         converse_about(KAFKAS_ALONE, context, &cluster, &[(&kafkas, &[])]).await?;
         let both: &[(&AnyTools, &[Side])] = &[(&kafkas, &[]), (&gregors, &[Side::Tool])];
         converse_among_inhabitants(context, &cluster, both).await
+    });
+}
+
+/// Gregor has no authorizer: what it answers is among the conversations with both.
+#[test]
+fn kafkas_tools_and_gregors_print_the_same_of_access_rights() {
+    run_within(DEADLINE, async |context| {
+        let cluster = cluster([BrokerKind::Kafka; 2])
+            .property("authorizer.class.name", "kafka.security.authorizer.AclAuthorizer")
+            .property("super.users", "User:ANONYMOUS")
+            .start(context)
+            .await?;
+        let kafkas = AnyTools::kafkas(&cluster, context).await?;
+        let gregors = AnyTools::Gregor(GregorTools::on(&cluster, context)?);
+        let both: &[(&AnyTools, &[Side])] = &[(&kafkas, &[]), (&gregors, &[Side::Tool])];
+        converse_about(ON_GUARDED_CLUSTER, context, &cluster, both).await
     });
 }
 

@@ -64,6 +64,9 @@ const RUN_TOGETHER: [&str; 2] = [
     "TOPIC                          PARTITION       STATUS",
 ];
 
+/// How an ACL begins.
+const ACL: &str = "\t(principal=";
+
 /// Commands with their answers, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Conversation {
@@ -215,7 +218,7 @@ fn without_trace(text: &str) -> String {
 }
 
 fn is_exception(line: &str) -> bool {
-    ["java.", "org.apache.kafka.", "kafka."].iter().any(|package| line.starts_with(package))
+    ["java.", "joptsimple.", "org.apache.kafka.", "kafka."].iter().any(|package| line.starts_with(package))
 }
 
 /// The first line of stderr, with the exception whose trace stands below it.
@@ -234,11 +237,36 @@ fn complaint(stderr: &str) -> Option<String> {
     }
 }
 
+/// Lists of ACLs, and the ACLs of each, in order: Kafka's tool has them in no order.
+fn with_acls_sorted(text: &str) -> String {
+    let mut lists: Vec<String> = text.split_inclusive("\n\n").map(with_acls_of_one_sorted).collect();
+    if lists.iter().all(|list| list.contains(ACL)) {
+        lists.sort();
+    }
+    lists.concat()
+}
+
+/// The first ACL of a list follows a blank, the last is followed by one.
+fn with_acls_of_one_sorted(list: &str) -> String {
+    let is_acl = |line: &&str| line.contains(ACL);
+    let mut acls: Vec<&str> = list.lines().filter(is_acl).map(str::trim).collect();
+    if acls.len() < 2 {
+        return list.to_owned();
+    }
+    acls.sort_unstable();
+    let before: String =
+        list.lines().take_while(|line| !is_acl(line)).map(|line| format!("{line}\n")).collect();
+    format!("{before} \t{} \n\n", acls.join("\n\t"))
+}
+
 fn answer(output: &Output, places: &Places) -> String {
     let mut text = without_trace(&places.hide(&String::from_utf8_lossy(&output.stdout)));
     if let Some(at) = RUN_TOGETHER.iter().find_map(|heading| text.find(heading)) {
         let table: Vec<String> = text.split_off(at).split_whitespace().map(str::to_owned).collect();
         text.push_str(&table.join(" "));
+    }
+    if text.contains(ACL) {
+        text = with_acls_sorted(&text);
     }
     if !text.is_empty() && !text.ends_with('\n') {
         text.push('\n');

@@ -19,6 +19,9 @@ pub const ON_EMPTY_CLUSTER: &[&str] =
 /// On a cluster with what `Inhabitants` bring. The open transaction comes first: it does not stay open for ever.
 const ON_INHABITED_CLUSTER: &[&[&str]] = &[&["transactions"], &["groups", "cluster"]];
 
+/// On a cluster with an authorizer.
+#[allow(dead_code, reason = "the interop suite's")]
+pub const ON_GUARDED_CLUSTER: &[&str] = &["acls"];
 /// With tools that `gregor` does not have.
 #[allow(dead_code, reason = "the interop suite's")]
 pub const KAFKAS_ALONE: &[&str] = &["kafkas_alone"];
@@ -96,6 +99,24 @@ const DIFFERENCES: &[Difference] = &[
         "failed due to java.util.concurrent.ExecutionException: org.apache.kafka.common.errors.UnknownTopicOrPartitionException: This server does not host this topic-partition.\n= 0",
         "failed due to java.util.concurrent.ExecutionException: org.apache.kafka.common.errors.UnknownTopicOrPartitionException: This server does not host this topic-partition.\n= 1",
         "a command that was not carried out fails",
+    ),
+    ours(
+        "acls",
+        "! ResourceType TOPIC only supports operations Read, All, AlterConfigs, DescribeConfigs, Delete, Write, Alter, Create, Describe",
+        "! ResourceType TOPIC only supports operations Read, Write, Create, Describe, Delete, Alter, DescribeConfigs, AlterConfigs, All",
+        "a set of Java's has no order",
+    ),
+    ours(
+        "acls",
+        "! ResourceType GROUP only supports operations Delete, Read, Describe, All",
+        "! ResourceType GROUP only supports operations Read, Describe, Delete, All",
+        "a set of Java's has no order",
+    ),
+    ours(
+        "acls",
+        "Error while executing ACL command: Cannot parse argument 'sideways' of option resource-pattern-type",
+        "! Cannot parse argument 'sideways' of option resource-pattern-type",
+        "flags are read before anything is begun",
     ),
     ours(
         "broker-api-versions",
