@@ -184,10 +184,6 @@ fn refuse_unhonoured(values: &Values) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// Before that version Kafka's leaders write ISRs into ZooKeeper themselves. Every controller since 2.7 serves the request
-/// whatever its version of the protocol, and Gregor replaces brokers of 3.9.
-const ALTER_PARTITION_SINCE: &str = "2.7-IV2";
-
 fn warnings(properties: &Properties, values: &Values) -> Vec<String> {
     let mut warnings = Vec::new();
     for (name, _) in properties.iter() {
@@ -203,13 +199,6 @@ fn warnings(properties: &Properties, values: &Values) -> Vec<String> {
             None if authorizer_table().get(base).or(gregor_table().get(base)).is_some() => {}
             None => warnings.push(format!("configuration {name} is not known and has no effect")),
         }
-    }
-    let protocol = values.string(inter_broker_protocol::KEY);
-    if inter_broker_protocol::parse(&protocol).is_some_and(|it| !it.is_at_least(ALTER_PARTITION_SINCE)) {
-        warnings.push(format!(
-            "configuration {}={protocol}: leaders change ISRs through AlterPartition all the same, which controllers of Kafka before 2.7 do not serve",
-            inter_broker_protocol::KEY
-        ));
     }
     warnings
 }

@@ -97,6 +97,12 @@ impl InterBrokerProtocol {
         parse(text).is_some_and(|other| self >= other)
     }
 
+    /// Whether leaders have the controller change ISRs (KIP-497); before that they write them into ZooKeeper
+    /// (`isAlterPartitionSupported`).
+    pub fn has_alter_partition(self) -> bool {
+        self.is_at_least("2.7-IV2")
+    }
+
     /// The full version text.
     pub fn as_str(self) -> &'static str {
         VERSIONS.get(self.0).copied().unwrap_or("unknown")
@@ -131,5 +137,8 @@ mod tests {
         check("x", None);
         assert!(InterBrokerProtocol::latest().is_at_least("2.8"));
         assert!(!InterBrokerProtocol::latest().is_at_least("4.0"));
+        for (text, expected) in [("2.6", false), ("2.7-IV1", false), ("2.7", true), ("3.9", true)] {
+            assert_eq!(parse(text).map(InterBrokerProtocol::has_alter_partition), Some(expected), "{text}");
+        }
     }
 }

@@ -20,6 +20,7 @@ pub mod dispatch;
 pub mod dynamic_config;
 pub mod error_code;
 pub mod features;
+pub mod isr_in_zookeeper;
 pub mod leader_hint;
 pub mod lifecycle;
 pub mod log_dir_failure;

@@ -195,11 +195,3 @@ fn secrets_are_not_described() {
     assert!(description.contains("\tpassword.encoder.secret = [hidden]"));
     assert!(!description.contains("hush"));
 }
-
-#[test]
-fn an_old_inter_broker_protocol_is_warned_of() {
-    for (version, warned) in [("2.6", true), ("2.7-IV1", true), ("2.7", false), ("3.9", false)] {
-        let config = good(&[("inter.broker.protocol.version", version)]);
-        assert_eq!(!config.warnings().is_empty(), warned, "{version}: {:?}", config.warnings());
-    }
-}

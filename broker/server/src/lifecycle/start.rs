@@ -10,7 +10,7 @@ use gregor_controller_service::ControllerService;
 use gregor_log::{LoadProgress, LogCleaner, LogManager, LogManagerConfig};
 use gregor_model::{ListenerName, Timestamp};
 use gregor_network::{BoundServer, NetworkConfig, Server};
-use gregor_replication::{ReplicaManager, WireLeaders};
+use gregor_replication::{IsrAuthority, ReplicaManager, WireLeaders};
 use gregor_wire::client::{ClientOptions, Connect, PlaintextConnect};
 use gregor_zookeeper::store::Store;
 use gregor_zookeeper::{Session, SessionConfig};
@@ -32,6 +32,7 @@ use crate::coordinators::{ConsumerProtocol, CoordinatorParts, Coordinators, Part
 use crate::dispatch::Dispatcher;
 use crate::dynamic_config::{self, Reconfigured};
 use crate::features::{self, FeatureCache};
+use crate::isr_in_zookeeper::IsrInZookeeper;
 use crate::log_dir_failure::{self, LogDirFailures};
 use crate::log_levels::LogLevels;
 use crate::metadata_cache::MetadataCache;
@@ -154,6 +155,8 @@ struct Parts {
     metadata: Arc<MetadataCache>,
     registration: Arc<Registration>,
     replicas: Arc<ReplicaManager>,
+    /// With an old inter-broker protocol only.
+    isr_in_zookeeper: Option<Arc<IsrInZookeeper>>,
     connect: Arc<dyn Connect>,
     stop: CancellationToken,
 }
@@ -193,22 +196,38 @@ impl Parts {
             topics: topic_configs.clone(),
             listener: config.listeners.inter_broker.clone(),
         };
-        let authority = NodeToController::new(
-            "alter-partition",
-            identity.broker_id,
-            settings::control_listener(config),
-            metadata.clone(),
-            connect.clone(),
-            stop.clone(),
-        );
+        let isr_in_zookeeper = (!config.inter_broker_protocol.has_alter_partition())
+            .then(|| Arc::new(IsrInZookeeper::new(identity.broker_id, store)));
+        let authority: Arc<dyn IsrAuthority> = match &isr_in_zookeeper {
+            Some(in_zookeeper) => in_zookeeper.clone(),
+            None => Arc::new(NodeToController::new(
+                "alter-partition",
+                identity.broker_id,
+                settings::control_listener(config),
+                metadata.clone(),
+                connect.clone(),
+                stop.clone(),
+            )),
+        };
         let replicas = ReplicaManager::new(
             settings::replication_config(config, identity.broker_id),
             logs.clone(),
-            Arc::new(authority),
+            authority,
             Arc::new(WireLeaders::new(connect.clone())),
             Arc::new(environment),
         );
-        Ok(Parts { logs, failures, layers, topic_configs, metadata, registration, replicas, connect, stop })
+        Ok(Parts {
+            logs,
+            failures,
+            layers,
+            topic_configs,
+            metadata,
+            registration,
+            replicas,
+            isr_in_zookeeper,
+            connect,
+            stop,
+        })
     }
 
     /// The coordinators, of no partition yet.
@@ -251,6 +270,10 @@ impl Parts {
         background::start(tasks, &self.stop, &self.logs, settings::log_schedule(&config.values));
         let cleaner = compaction::start(tasks, &self.stop, &self.logs, &self.layers);
         tasks.spawn(features::follow(session.clone(), broker.features.clone(), self.stop.clone()));
+        if let Some(in_zookeeper) = self.isr_in_zookeeper.clone() {
+            let stop = self.stop.clone();
+            tasks.spawn(async move { in_zookeeper.announce(stop).await });
+        }
         tasks.spawn(broker.consumer_protocol.clone().follow(session.clone(), self.stop.clone()));
         let reconfigured = Reconfigured {
             broker: broker.id,

@@ -87,6 +87,13 @@ impl Store {
         Ok((names, lists.into_iter().flatten().collect()))
     }
 
+    /// Tells the controller that a leader changed the ISRs of these partitions (`propagateIsrChanges`).
+    pub async fn notify_isr_changes(&self, partitions: &[TopicPartition]) -> Result<()> {
+        let data = notification::encode_isr_change(partitions);
+        let mode = CreateMode::PersistentSequential;
+        self.session.create(notification::ISR_CHANGE_PREFIX, &data, mode).await.map(|_| ())
+    }
+
     /// Log directory notifications: children, and the brokers they name.
     pub async fn log_dir_events(&self) -> Result<ChangeReader<BrokerId>> {
         self.notifications(notification::LOG_DIR_EVENT_PATH, notification::decode_log_dir_event).await

@@ -160,6 +160,25 @@ impl Store {
         fence: Fence,
         states: &[(TopicPartition, PartitionState, ZnodeVersion)],
     ) -> Result<Vec<Result<ZnodeVersion>>, FencedError> {
+        self.replace_partition_states(Some(fence), states).await
+    }
+
+    /// The same by a leader, whom nothing fences but the versions (`ReplicationUtils.updateLeaderAndIsr`).
+    pub async fn set_partition_states_as_leader(
+        &self,
+        states: &[(TopicPartition, PartitionState, ZnodeVersion)],
+    ) -> Result<Vec<Result<ZnodeVersion>>> {
+        self.replace_partition_states(None, states).await.map_err(|error| match error {
+            FencedError::ZooKeeper(error) => error,
+            FencedError::ControllerMoved => ZooKeeperError::BadVersion,
+        })
+    }
+
+    async fn replace_partition_states(
+        &self,
+        fence: Option<Fence>,
+        states: &[(TopicPartition, PartitionState, ZnodeVersion)],
+    ) -> Result<Vec<Result<ZnodeVersion>>, FencedError> {
         let unit = |(partition, state, expected): &(TopicPartition, PartitionState, ZnodeVersion)| {
             WriteUnit::new(Write::Set {
                 path: partition::state_path(partition),
@@ -167,7 +186,7 @@ impl Store {
                 version: Some(*expected),
             })
         };
-        let written = self.write_each(Some(fence), states.iter().map(unit).collect()).await?;
+        let written = self.write_each(fence, states.iter().map(unit).collect()).await?;
         let version = |(written, (_, _, expected)): (Result<Written>, &(_, _, ZnodeVersion))| match written? {
             Written::Set(stat) => Ok(stat.version),
             Written::Checked | Written::Created | Written::Deleted => Ok(expected.next()),
