@@ -76,6 +76,12 @@ impl Znodes {
         }
     }
 
+    /// How often children of a znode were created or deleted.
+    pub async fn changes_of_children(&self, path: &str) -> Result<i32> {
+        let stat = self.client.check_stat(&format!("{}{path}", self.chroot)).await?;
+        Ok(stat.with_context(|| format!("there is no {path}"))?.cversion)
+    }
+
     /// The session that owns an ephemeral znode, if it exists.
     pub async fn owner(&self, path: &str) -> Result<Option<i64>> {
         let stat = self.client.check_stat(&format!("{}{path}", self.chroot)).await?;

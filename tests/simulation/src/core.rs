@@ -1,10 +1,11 @@
 //! The heart of the simulation: the time, the queue of what will happen, chance, network and trace. Everything that acts gets it handed.
 
-use gregor_model::{BrokerId, Timestamp, TopicPartition};
+use gregor_model::{BrokerId, Timestamp};
 
 use crate::agenda::Agenda;
 use crate::invariants::Checker;
 use crate::message::{Answer, Correlation, Message, Node, Request};
+use crate::missed_term::MissedTerm;
 use crate::mutants::Mutant;
 use crate::network::{Network, Order};
 use crate::random::Random;
@@ -70,21 +71,12 @@ pub enum Event {
     Fault,
     /// A fault's second half.
     Undo(Undo),
-    /// The next scene of [`crate::faults`]' missed term.
+    /// The next scene of [`crate::missed_term`].
     MissTerm(MissedTerm),
     /// The next act of the administrator.
     Administer,
     /// Look whether all is well.
     Check,
-}
-
-/// A leader that does not hear that another one leads, and then leads again.
-#[derive(Clone, Debug)]
-pub enum MissedTerm {
-    /// This replica is made the preferred one, and leads.
-    Elect(TopicPartition, BrokerId),
-    /// It dies, and the controller with it.
-    End(BrokerId),
 }
 
 /// How a fault ends.

@@ -3,14 +3,14 @@
 use gregor_controller_machine::{AlterReassignmentsRequest, ElectLeadersRequest, ElectionType};
 use gregor_model::{BrokerId, TopicName, TopicPartition};
 
-use crate::core::{Event, MissedTerm, Undo};
+use crate::core::{Event, Undo};
 use crate::message::{Node, Request};
 use crate::scenario::draw_replicas;
 use crate::world::World;
 
 /// What a crash does to the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Crash {
+pub(crate) enum Crash {
     /// Nothing: the process was killed.
     Kill,
     /// The power went.
@@ -131,7 +131,7 @@ impl World {
         self.core.after(repaired_after_ms.max(3_000), Event::Undo(Undo::RepairDirs(id)));
     }
 
-    fn crash(&mut self, id: BrokerId, crash: Crash, down_ms: i64) {
+    pub(crate) fn crash(&mut self, id: BrokerId, crash: Crash, down_ms: i64) {
         let crash = if self.core.scenario.disks_lose { crash } else { Crash::Kill };
         let at = usize::try_from(id.0 - 1).unwrap_or(0);
         let Some(broker) = self.brokers.get_mut(at) else { return };
@@ -153,55 +153,6 @@ impl World {
             broker.disk.replace();
         }
         self.core.after(down_ms, Event::Undo(Undo::Start(id)));
-    }
-
-    /// A leader is to miss a term: it does not hear controllers, one of its followers hears nothing of it, is elected, and dies
-    /// together with the controller; so the next one finds the leader in the ISR still, and may elect it again.
-    fn miss_a_term(&mut self) {
-        let controller = self.zookeeper.store.controller.map(|(controller, _)| controller);
-        let led = self.zookeeper.store.states.iter().filter_map(|(partition, state)| {
-            let state = &state.leader_and_isr;
-            let leader = state.leader.filter(|_| state.isr.len() >= 3 && state.leader != controller)?;
-            let successor = state.isr.iter().copied().rfind(|member| *member != leader)?;
-            Some((partition.clone(), leader, successor))
-        });
-        let led: Vec<_> = led.collect();
-        let Some((partition, leader, successor)) = self.core.random.pick(&led).cloned() else { return };
-        self.core.trace(|| format!("{leader} is to miss a term of {partition}, in which {successor} leads"));
-        self.core.network.deafen(leader);
-        self.core.network.cut(Node::Broker(leader), Node::Broker(successor));
-        let delay_ms = self.core.random.between(200, 2_000);
-        self.core.after(delay_ms, Event::MissTerm(MissedTerm::Elect(partition, successor)));
-    }
-
-    /// What comes after that.
-    pub(crate) fn play_missed_term(&mut self, scene: MissedTerm) {
-        let controller = self.zookeeper.store.controller.map(|(controller, _)| controller);
-        match scene {
-            MissedTerm::Elect(partition, successor) => {
-                let topic = self.zookeeper.store.topics.get(&partition.topic);
-                let known = topic.and_then(|topic| topic.partitions.get(&partition.partition));
-                let (Some(assignment), Some(controller)) = (known, controller) else { return };
-                let others = assignment.replicas.iter().copied().filter(|id| *id != successor);
-                let target = Some(std::iter::once(successor).chain(others).collect());
-                let first = AlterReassignmentsRequest { partitions: vec![(partition.clone(), target)] };
-                let election = ElectionType::Preferred;
-                let second = ElectLeadersRequest { election, partitions: Some(vec![partition]) };
-                let (from, to) = (Node::Client(0), Node::Broker(controller));
-                self.core.request(from, to, Request::AlterReassignments(first));
-                self.core.request(from, to, Request::ElectLeaders(second));
-                let delay_ms = self.core.random.between(50, 500);
-                self.core.after(delay_ms, Event::MissTerm(MissedTerm::End(successor)));
-            }
-            MissedTerm::End(successor) => {
-                let down_ms = self.core.scenario.session_timeout_ms * 2;
-                let dying = [Some(successor), controller.filter(|controller| *controller != successor)];
-                for broker in dying.into_iter().flatten() {
-                    self.crash(broker, Crash::Kill, down_ms);
-                }
-                self.core.network.heal();
-            }
-        }
     }
 
     fn cut(&mut self, broker: BrokerId, duration_ms: i64) {

@@ -15,6 +15,7 @@ mod faults;
 pub mod invariants;
 pub mod log;
 pub mod message;
+mod missed_term;
 pub mod mutants;
 pub mod network;
 pub mod random;

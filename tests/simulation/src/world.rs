@@ -189,6 +189,10 @@ impl World {
             let disks = disks(&self.brokers);
             self.core.checker.settle_taints(&disks);
         }
+        if self.core.checker.has_raised() {
+            let disks = disks(&self.brokers);
+            self.core.checker.check_raised(&disks);
+        }
     }
 
     fn deliver(&mut self, from: Node, to: Node, message: Message) {

@@ -19,6 +19,7 @@ mod damages;
 mod data_dir;
 mod data_tools;
 mod dump_log;
+mod isr_in_zookeeper;
 mod java_clients;
 mod java_copier;
 mod kafka_tools;

@@ -32,7 +32,7 @@ impl Process {
         if !candidate.is_some_and(|candidate| log.raise_high_watermark(candidate)) {
             return;
         }
-        cx.core.checker.on_high_watermark(self.id, partition, epoch, before, log);
+        cx.core.checker.on_raised(self.id, partition, epoch, before, log);
         self.release_reached(cx, partition);
     }
 

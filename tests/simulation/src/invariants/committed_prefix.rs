@@ -38,6 +38,21 @@ impl Checker {
         }
     }
 
+    /// A leader raised the high watermark, from `before` to where it is in `log`.
+    pub fn on_raised(
+        &mut self,
+        leader: BrokerId,
+        partition: &TopicPartition,
+        epoch: LeaderEpoch,
+        before: Offset,
+        log: &SimLog,
+    ) {
+        self.on_high_watermark(leader, partition, epoch, before, log);
+        if let Some(last) = log.read(before, log.high_watermark, usize::MAX).last() {
+            self.raised.push((partition.clone(), epoch, *last));
+        }
+    }
+
     /// A replica's high watermark moved, from `before` to where it is in `log`, in that term.
     pub fn on_high_watermark(
         &mut self,

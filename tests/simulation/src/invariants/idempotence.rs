@@ -36,12 +36,17 @@ impl Checker {
     }
 
     /// The leader of that term refused a batch, the one after the last that it, or one before it, acknowledged. It may do so if
-    /// the batch was in the log, and was deleted on request before its answer came: a restart does not read what lies below the
-    /// log start offset, and what is sent again is then neither known nor next.
+    /// what comes before the batch, or the batch itself, was in the log and deleted on request: a restart, and a follower that
+    /// begins anew, do not read what lies below the log start offset; so the producer's first batch that comes again is taken
+    /// for its first, and the one that should be next is not (seed 56729).
     pub fn on_sequence_lost(&mut self, partition: &TopicPartition, epoch: LeaderEpoch, refused: Sequence) {
         let Some(known) = self.partitions.get(partition) else { return };
-        let was_deleted =
-            known.deleted_sequences.get(&refused.producer).is_some_and(|last| *last >= refused.base);
+        let before = (refused.producer, i32::MIN)..(refused.producer, refused.base);
+        let kept = known.sequences.range(before).next_back().map(|((_, base), _)| *base);
+        let was_deleted = known
+            .deleted_sequences
+            .get(&refused.producer)
+            .is_some_and(|last| kept.is_none_or(|kept| *last > kept));
         let is_promised = !known.forked
             && !was_deleted
             && known.absolved_before == LeaderEpoch(0)

@@ -25,6 +25,7 @@ use crate::scenario::Scenario;
 use crate::zookeeper::StateChange;
 
 use disk_loss::Noted;
+use high_watermark::Raised;
 
 pub use reassignment::unfinished;
 
@@ -41,6 +42,8 @@ struct Known {
     deleted_below: Offset,
     /// The last sequence of each producer that was deleted on request.
     deleted_sequences: BTreeMap<i64, i32>,
+    /// The leader epoch in ZooKeeper.
+    epoch: LeaderEpoch,
     /// The ISR in ZooKeeper.
     isr: Vec<BrokerId>,
     /// Who leads in which term.
@@ -62,6 +65,7 @@ pub struct Checker {
     terms: BTreeMap<(BrokerId, u64, TopicPartition), LeaderEpoch>,
     controller_epoch: ControllerEpoch,
     noted: Vec<Noted>,
+    raised: Vec<Raised>,
     /// Topics that are to be deleted: nobody is promised their records any more.
     deleted: BTreeSet<TopicName>,
     violation: Option<String>,
@@ -82,6 +86,7 @@ impl Checker {
             terms: BTreeMap::new(),
             controller_epoch: ControllerEpoch(0),
             noted: Vec::new(),
+            raised: Vec::new(),
             deleted: BTreeSet::new(),
             violation: None,
             acknowledged: 0,
@@ -121,6 +126,7 @@ impl Checker {
         };
         let after = &after.leader_and_isr;
         let known = self.partitions.entry(change.partition.clone()).or_default();
+        known.epoch = after.leader_epoch;
         known.isr.clone_from(&after.isr);
         let is_election =
             change.before.as_ref().is_none_or(|b| b.leader_and_isr.leader_epoch != after.leader_epoch);
