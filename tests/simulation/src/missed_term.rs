@@ -46,7 +46,7 @@ impl World {
             let leader = state.leader.filter(|_| state.leader != controller)?;
             let others = || state.isr.iter().copied().filter(|member| *member != leader);
             // The controller dies with the successor, and the follower must not.
-            let successor = others().find(|member| Some(*member) == controller).or(others().last())?;
+            let successor = others().find(|member| Some(*member) == controller).or(others().next_back())?;
             let follower = others().find(|member| *member != successor)?;
             Some(Cast { partition: partition.clone(), leader, successor, follower, looks: 0 })
         });

@@ -8,15 +8,18 @@ use gregor_harness::{
 };
 use std::time::{Duration, Instant};
 
-const TOPIC: &str = "orders";
-const PARTITIONS: i32 = 3;
+/// What the load writes to.
+pub const TOPIC: &str = "orders";
+/// Of that topic.
+pub const PARTITIONS: i32 = 3;
 /// After kill -9 of a leader its partitions take records again within this. Alone on a machine it is 3.0 to 3.3 s, session
 /// timeout included; beside other clusters on two cores it may be somewhat more.
 const FAILOVER_MAX: Duration = Duration::from_secs(6);
 /// How often a leader is killed.
 const KILLS: usize = 20;
 
-fn three() -> Result<ClusterBuilder> {
+/// Three brokers, of which one may be away.
+pub fn three() -> Result<ClusterBuilder> {
     Ok(ClusterBuilder::new(3)?.property("min.insync.replicas", "2"))
 }
 
@@ -27,18 +30,26 @@ where
 {
     let mut cluster = builder.start(context).await?;
     cluster.create_topic(TOPIC, PARTITIONS, 3).await?;
+    survive(&mut cluster, fault).await
+}
+
+/// The same in a cluster that runs and has the topic.
+pub async fn survive<F>(cluster: &mut Cluster, fault: F) -> Result<()>
+where
+    F: AsyncFnOnce(&mut Cluster, &Load) -> Result<()>,
+{
     let load = Load::start(&cluster.bootstrap(), TOPIC, 1_000)?;
     load.wait_for_progress(500, SETTLE).await?;
-    fault(&mut cluster, &load).await?;
+    fault(cluster, &load).await?;
     load.wait_for_progress(500, SETTLE).await?;
-    wait_for_full_isr(&cluster).await?;
+    wait_for_full_isr(cluster).await?;
     let acknowledged = load.stop().await?;
     let topic = read_back::read_topic(&cluster.bootstrap(), TOPIC, PARTITIONS).await?;
     read_back::check_acknowledged(&acknowledged, &topic)?;
     let written: usize = topic.values().map(std::collections::BTreeMap::len).sum();
     ensure!(written == acknowledged.len(), "{} acknowledged, {written} there", acknowledged.len());
     for partition in 0..PARTITIONS {
-        replicas::wait_until_equal(&cluster.data_dirs(), TOPIC, partition, SETTLE).await?;
+        replicas::wait_until_copies_equal(&cluster.data_dirs(), TOPIC, partition, 3, SETTLE).await?;
     }
     Ok(())
 }

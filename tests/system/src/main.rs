@@ -17,6 +17,7 @@ mod doctor_zookeeper;
 mod failover;
 mod faults;
 mod fencing;
+mod full_disk;
 mod groups;
 mod hostile_frames;
 mod many_topics;
