@@ -4,9 +4,10 @@
 use anyhow::{Context as _, Result, ensure};
 use gregor_harness::cluster::{SETTLE, topic_name};
 use gregor_harness::rpc::Rpc;
-use gregor_harness::{Cluster, Disk, Load, TestContext, run};
+use gregor_harness::{Cluster, Disk, Load, TestContext, run, wait};
 use kafka_protocol::messages::create_topics_request::{CreatableReplicaAssignment, CreatableTopic};
-use kafka_protocol::messages::{BrokerId, CreateTopicsRequest};
+use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
+use kafka_protocol::messages::{BrokerId, CreateTopicsRequest, MetadataRequest};
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write as _};
 use std::path::Path;
@@ -54,6 +55,7 @@ async fn live_through(context: &TestContext, cluster: &mut Cluster, small: &Path
             cluster.wait_for_state(TOPIC, *partition, what, |state| is_other(state.leader)).await?;
         }
         wait_for_all(load).await?;
+        everybody_knows_what_is_offline(cluster, &there).await?;
         for partition in &elsewhere {
             let state = cluster.znodes.partition_state(TOPIC, *partition).await?.context("no state")?;
             ensure!(state.leader == LEADER && state.isr.len() == 3, "partition {partition}: {state:?}");
@@ -66,10 +68,33 @@ async fn live_through(context: &TestContext, cluster: &mut Cluster, small: &Path
     .with_context(|| format!("see {}", context.dir().display()))
 }
 
+/// The controller was told by a notification, and tells every broker: whose replicas of these partitions are offline.
+async fn everybody_knows_what_is_offline(cluster: &Cluster, partitions: &[i32]) -> Result<()> {
+    let changes = cluster.znodes.changes_of_children("/log_dir_event_notification").await?;
+    ensure!(changes > 0, "no notification of a failed directory");
+    let topic = MetadataRequestTopic::default().with_name(Some(topic_name(TOPIC)));
+    let request = MetadataRequest::default().with_topics(Some(vec![topic]));
+    for broker in &cluster.brokers {
+        let what = format!("broker {} to know what is offline", broker.id());
+        wait::until_true(&what, SETTLE, || async {
+            let answer = Rpc::connect(&broker.address()).await?.call(5, &request).await?;
+            let topic = answer.topics.into_iter().next().context("no topic")?;
+            let mut known = topic.partitions.into_iter();
+            let is_as_it_is = known.all(|known| {
+                let offline = partitions.contains(&known.partition_index).then_some(BrokerId(LEADER));
+                known.offline_replicas == Vec::from_iter(offline)
+            });
+            Ok(is_as_it_is)
+        })
+        .await?;
+    }
+    Ok(())
+}
+
 /// Every partition takes a message after now.
 async fn wait_for_all(load: &Load) -> Result<()> {
     let since = std::time::Instant::now();
-    gregor_harness::wait::until_true("progress in every partition", SETTLE, || async {
+    wait::until_true("progress in every partition", SETTLE, || async {
         Ok((0..PARTITIONS).all(|partition| load.last_progress(partition).is_some_and(|at| at > since)))
     })
     .await

@@ -5,7 +5,7 @@ use anyhow::{Context as _, Result, ensure};
 use bytes::Bytes;
 use gregor_harness::cluster::{SETTLE, topic_name};
 use gregor_harness::rpc::Rpc;
-use gregor_harness::{Cluster, ClusterBuilder, run, wait};
+use gregor_harness::{Cluster, ClusterBuilder, TestContext, run, wait};
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig};
 use kafka_protocol::messages::{FetchRequest, IncrementalAlterConfigsRequest};
@@ -61,42 +61,69 @@ fn consumers_are_sent_to_the_follower_in_their_rack() {
 }
 
 #[test]
-fn a_throttled_replica_is_held_back_until_the_throttle_is_gone() {
-    run(async |context| {
-        let mut cluster = ClusterBuilder::new(2)?.start(context).await?;
-        let throttled = [
-            ("leader.replication.throttled.replicas", "*"),
-            ("follower.replication.throttled.replicas", "*"),
-        ];
-        cluster.create_topic_with(TOPIC, 1, 2, &throttled).await?;
-        let leader = leader(&cluster).await?;
-        let follower = 1 - leader;
-        cluster.broker(follower)?.kill();
-        cluster
-            .wait_for_state(TOPIC, 0, "one member in its ISR", |state| state.isr.len() == 1)
-            .await
-            .context("after a replica's death")?;
-        let payload = "x".repeat(500_000);
-        for _ in 0..12 {
-            produce(&cluster, leader, &payload).await?;
+fn a_replica_is_held_back_by_its_leader_until_the_throttle_is_gone() {
+    run(async |context| held_back(context, Side::Leader).await);
+}
+
+#[test]
+fn a_replica_holds_itself_back_until_the_throttle_is_gone() {
+    run(async |context| held_back(context, Side::Follower).await);
+}
+
+/// Who throttles; the other one does not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Side {
+    Leader,
+    Follower,
+}
+
+impl Side {
+    fn replicas(self) -> &'static str {
+        match self {
+            Side::Leader => "leader.replication.throttled.replicas",
+            Side::Follower => "follower.replication.throttled.replicas",
         }
-        // Of 6 MB a tenth may pass at once, and the rest takes minutes.
-        set_rate(&cluster, leader, Some("50000")).await?;
-        cluster.broker(follower)?.start().await?;
-        let log = cluster.data_dirs()[usize::try_from(follower)?].join("read-0/00000000000000000000.log");
-        let length = || log.metadata().map_or(0, |metadata| metadata.len());
-        wait::until_true("something to be replicated", SETTLE, || async { Ok(length() > 0) }).await?;
-        let since = Instant::now();
-        while since.elapsed() < Duration::from_secs(4) {
-            let held = length();
-            ensure!(held < 4_000_000, "{held} bytes after {:?}", since.elapsed());
-            tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+
+    fn rate(self) -> &'static str {
+        match self {
+            Side::Leader => "leader.replication.throttled.rate",
+            Side::Follower => "follower.replication.throttled.rate",
         }
-        let state = cluster.znodes.partition_state(TOPIC, 0).await?.context("no state")?;
-        ensure!(state.isr == [leader], "{state:?}");
-        set_rate(&cluster, leader, None).await?;
-        cluster.wait_for_topic(TOPIC, 1, 2).await
-    });
+    }
+}
+
+async fn held_back(context: &TestContext, side: Side) -> Result<()> {
+    let mut cluster = ClusterBuilder::new(2)?.start(context).await?;
+    cluster.create_topic_with(TOPIC, 1, 2, &[(side.replicas(), "*")]).await?;
+    let leader = leader(&cluster).await?;
+    let follower = 1 - leader;
+    // Of 6 MB a tenth may pass at once, and the rest takes minutes.
+    let throttling = if side == Side::Leader { leader } else { follower };
+    set_rate(&cluster, throttling, side.rate(), Some("50000")).await?;
+    cluster.broker(follower)?.kill();
+    cluster
+        .wait_for_state(TOPIC, 0, "one member in its ISR", |state| state.isr.len() == 1)
+        .await
+        .context("after a replica's death")?;
+    let payload = "x".repeat(500_000);
+    for _ in 0..12 {
+        produce(&cluster, leader, &payload).await?;
+    }
+    cluster.broker(follower)?.start().await?;
+    let log = cluster.data_dirs()[usize::try_from(follower)?].join("read-0/00000000000000000000.log");
+    let length = || log.metadata().map_or(0, |metadata| metadata.len());
+    wait::until_true("something to be replicated", SETTLE, || async { Ok(length() > 0) }).await?;
+    let since = Instant::now();
+    while since.elapsed() < Duration::from_secs(4) {
+        let held = length();
+        ensure!(held < 4_000_000, "{held} bytes after {:?}", since.elapsed());
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let state = cluster.znodes.partition_state(TOPIC, 0).await?.context("no state")?;
+    ensure!(state.isr == [leader], "{state:?}");
+    set_rate(&cluster, throttling, side.rate(), None).await?;
+    cluster.wait_for_topic(TOPIC, 1, 2).await
 }
 
 /// Produces one record, though the leader may not have heard of its topic yet.
@@ -136,10 +163,10 @@ async fn fetch(cluster: &Cluster, broker: i32, rack: &str) -> Result<(i32, Bytes
     Ok((partition.preferred_read_replica.0, partition.records.unwrap_or_default()))
 }
 
-/// Sets or removes the broker's rate as a leader.
-async fn set_rate(cluster: &Cluster, broker: i32, rate: Option<&str>) -> Result<()> {
+/// Sets or removes a rate of a broker, which it keeps over a restart.
+async fn set_rate(cluster: &Cluster, broker: i32, name: &'static str, rate: Option<&str>) -> Result<()> {
     let config = AlterableConfig::default()
-        .with_name(StrBytes::from_static_str("leader.replication.throttled.rate"))
+        .with_name(StrBytes::from_static_str(name))
         .with_config_operation(i8::from(rate.is_none()))
         .with_value(rate.map(|rate| StrBytes::from_string(rate.to_owned())));
     let resource = AlterConfigsResource::default()

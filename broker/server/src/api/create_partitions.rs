@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
+use futures::{StreamExt, future, stream};
 use gregor_model::{BrokerId, TopicName};
 use gregor_wire::convert::{text, topic_name};
 use kafka_protocol::ResponseError;
@@ -15,6 +16,9 @@ use crate::error_code::KafkaError;
 use crate::topic_admin::{GrowError, Growth};
 use crate::topic_wait;
 
+/// Topics of a request that grow at a time: each takes several answers of ZooKeeper, one after the other.
+const CONCURRENT: usize = 64;
+
 /// Adds partitions, and waits until this broker knows their leaders.
 pub async fn handle(broker: &Broker, request: CreatePartitionsRequest) -> CreatePartitionsResponse {
     let mut seen = HashSet::new();
@@ -25,22 +29,27 @@ pub async fn handle(broker: &Broker, request: CreatePartitionsRequest) -> Create
         .filter(|name| !seen.insert(name.clone()))
         .collect();
     let mut answered = HashSet::new();
-    let mut results = Vec::new();
-    let mut grown: HashMap<TopicName, usize> = HashMap::new();
-    for topic in &request.topics {
-        let name = topic_name(&topic.name);
-        if !answered.insert(name.clone()) {
-            continue;
-        }
-        let outcome = if duplicates.contains(&name) {
+    let asked = request.topics.iter().map(|topic| (topic, topic_name(&topic.name)));
+    let asked: Vec<_> = asked.filter(|(_, name)| answered.insert(name.clone())).collect();
+    let (asked, duplicates, validate_only) = (&asked, &duplicates, request.validate_only);
+    let one = |index: usize| async move {
+        let (topic, name) = asked.get(index)?;
+        let outcome = if duplicates.contains(name) {
             Err((ResponseError::InvalidRequest, Some("Duplicate topic in request.".to_owned())))
         } else {
-            grow(broker, topic, &name, request.validate_only).await
+            grow(broker, topic, name, validate_only).await
         };
+        Some((*topic, name, outcome))
+    };
+    let outcomes = stream::iter(0..asked.len()).map(one).buffered(CONCURRENT);
+    let outcomes: Vec<_> = outcomes.filter_map(future::ready).collect().await;
+    let mut results = Vec::with_capacity(outcomes.len());
+    let mut grown: HashMap<TopicName, usize> = HashMap::new();
+    for (topic, name, outcome) in outcomes {
         let result = CreatePartitionsTopicResult::default().with_name(topic.name.clone());
         results.push(match outcome {
             Ok(count) => {
-                grown.insert(name, count);
+                grown.insert(name.clone(), count);
                 result
             }
             Err((error, message)) => {

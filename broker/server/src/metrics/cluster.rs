@@ -65,6 +65,20 @@ pub(super) fn tell_zookeeper(page: &mut Exposition, session: &Session, now: Time
     ] {
         page.counter(&format!("{listener}_{name}_total"), help, &[], counter.get());
     }
+    for (name, help, counter) in [
+        (
+            "oversizedrequests",
+            "Requests that no ZooKeeper server takes (jute.maxbuffer).",
+            &metrics.oversized_requests,
+        ),
+        (
+            "oversizedlistings",
+            "Listings of ZooKeeper's that Kafka's brokers cannot read (jute.maxbuffer).",
+            &metrics.oversized_listings,
+        ),
+    ] {
+        page.counter(&format!("gregor_zookeeper_{name}_total"), help, &[], counter.get());
+    }
     let connected = session.status().state == SessionState::Connected;
     page.gauge(
         &format!("{listener}_sessionstate"),

@@ -124,7 +124,9 @@ impl Session {
     /// Names of a znode's children.
     pub async fn children(&self, path: &str) -> Result<Vec<String>> {
         let mut sending = self.sending(path.len() + FRAMING);
-        until_answered!(sending, |client| client.children(path))
+        let children = until_answered!(sending, |client| client.children(path))?;
+        self.metrics().listed(path, &children);
+        Ok(children)
     }
 
     /// Reads many znodes in one request; `None` for each that does not exist. See [`Session::read_all`] for more than a
@@ -173,7 +175,9 @@ impl Session {
     /// Names of a znode's children, and a watch on that list. See [`Session::watch_node`] for where not to use it.
     pub async fn watch_children(&self, path: &str) -> Result<(Vec<String>, Changed)> {
         let mut sending = self.sending(path.len() + FRAMING);
-        until_answered!(sending, |client| client.watch_children(path))
+        let (children, changed) = until_answered!(sending, |client| client.watch_children(path))?;
+        self.metrics().listed(path, &children);
+        Ok((children, changed))
     }
 
     /// Watches a znode and all below it, until the connection is lost.

@@ -71,6 +71,7 @@ impl Sending<'_> {
             ZooKeeperError::ConnectionLoss => {
                 self.losses = self.losses.saturating_add(1);
                 if self.bytes > REQUEST_BYTES_USUAL_MAX && self.losses >= LARGE_REQUEST_LOSSES_MAX {
+                    self.session.metrics().oversized(self.bytes);
                     return Err(ZooKeeperError::RequestTooLarge { bytes: self.bytes });
                 }
                 tokio::time::sleep(RESEND_PAUSE).await;

@@ -218,4 +218,5 @@ async fn a_listing_beyond_a_megabyte_is_read() {
     let listed = store.topic_names().await.unwrap();
     assert_eq!(listed.len(), TOPICS);
     assert!(listed.iter().map(|name| name.as_str().len()).sum::<usize>() > 1 << 20);
+    assert_eq!(store.session().metrics().oversized_listings.get(), 1, "the operator is told");
 }
