@@ -1,17 +1,15 @@
 //! One connection: read a request, have it handled, write the answer, take the next.
 //!
-//! Answers keep the order of the requests because there is one request in hand (Kafka mutes the channel). What the
-//! socket already holds is read ahead into one buffer, and answers to requests that were handled without waiting
-//! are written together; before anything waits, what is ready is written.
+//! Answers keep the order of the requests because there is one request in hand (Kafka mutes the channel), or a row of those
+//! that may overlap. What the socket already holds is read ahead into one buffer, and answers to requests that were handled
+//! without waiting, or that waited together, are written together; before anything waits, what is ready is written.
 
-use std::future::Future;
 use std::io;
-use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use gregor_wire::kafka_protocol::messages::ApiKey;
 use gregor_wire::{
     FrameBuffer, Request, WireError, decode_request, encode_response, unsupported_api_versions,
 };
@@ -21,13 +19,17 @@ use tokio_util::sync::CancellationToken;
 
 use crate::context::ConnectionContext;
 use crate::dispatch::{Answer, Dispatch};
+use crate::handling::{Answered, Handling};
 use crate::idle::IdleTimer;
 use crate::quotas::Slot;
-use crate::timing::{Handled, Unsent, UnsentAnswers, timed};
+use crate::timing::{Handled, UnsentAnswers};
 use crate::writer::Outgoing;
 
 /// Answers are held back for more answers up to this many bytes.
 const COALESCE_BYTES_MAX: usize = 64 * 1024;
+
+/// How many requests that may overlap are in hand at most.
+const OVERLAPPING_MAX: usize = 32;
 
 pub(crate) struct Connection {
     pub(crate) stream: TcpStream,
@@ -95,8 +97,12 @@ impl Connection {
             }
             decoded => decoded?,
         };
-        let correlation_id = request.header.correlation_id;
-        let (answer, mut unsent) = self.handle(request).await?;
+        self.handle(request).await
+    }
+
+    /// Puts an answer behind the others.
+    async fn answer(&mut self, answered: Answered) -> Result<(), End> {
+        let Answered { answer, correlation_id, mut unsent } = answered;
         let Handled { key, version, .. } = unsent.handled;
         match answer {
             Answer::Reply(reply) => {
@@ -129,48 +135,55 @@ impl Connection {
         }
     }
 
-    /// Has a request handled, to its end whatever becomes of the client. If that takes waiting, answers held back are
-    /// written meanwhile.
-    async fn handle(&mut self, request: Request) -> Result<(Answer, Unsent), End> {
+    /// Has a request handled, to its end whatever becomes of the client, and answers it. If that takes waiting, answers
+    /// held back are written meanwhile, and those that follow and may overlap with it are begun.
+    async fn handle(&mut self, request: Request) -> Result<(), End> {
         let dispatch = self.dispatch.clone();
-        let (key, version, bytes) = (request.header.api_key, request.header.api_version, request.size);
-        let (received, begun) = (self.read_at, Instant::now());
-        let mut local = Duration::ZERO;
-        let (answer, written) = {
-            let handling = pin!(dispatch.dispatch(&self.context, request));
-            let mut handling = timed(handling, &mut local);
-            let at_once = std::future::poll_fn(|task| Poll::Ready(Pin::new(&mut handling).poll(task))).await;
-            match at_once {
-                Poll::Ready(answer) => (answer, None),
-                Poll::Pending => {
-                    let flush = async {
-                        let begun = Instant::now();
-                        flush(&mut self.outgoing, &self.stream, &mut self.idle, &self.slot).await?;
-                        Ok::<_, End>((begun, Instant::now()))
-                    };
-                    let (written, answer) = tokio::join!(flush, &mut handling);
-                    (answer, Some(written?))
+        let (key, version) = (request.header.api_key, request.header.api_version);
+        let mut first = Handling::new(&*dispatch, &self.context, request, self.read_at);
+        if first.try_finish().await {
+            return match first.into_answer() {
+                Some(answered) => self.answer(answered).await,
+                None => Ok(()),
+            };
+        }
+        let (mut others, mut damaged) = (Vec::new(), None);
+        if dispatch.overlaps(key, version) {
+            while others.len() + 1 < OVERLAPPING_MAX && !self.stop.is_cancelled() {
+                match next_alike(&mut self.frames, key, version) {
+                    Ok(Some(request)) => {
+                        let mut next = Handling::new(&*dispatch, &self.context, request, self.read_at);
+                        next.try_finish().await;
+                        others.push(next);
+                    }
+                    Ok(None) => break,
+                    Err(end) => {
+                        damaged = Some(end);
+                        break;
+                    }
                 }
             }
-        };
-        let answered = Instant::now();
-        if let Some((begun, ended)) = written {
-            self.report_sent(begun, ended);
         }
-        let handled = Handled {
-            key,
-            version,
-            bytes,
-            tag: 0,
-            request_queue: begun.saturating_duration_since(received),
-            local,
-            remote: (answered - begun).saturating_sub(local),
-            throttle: Duration::ZERO,
-            response_queue: Duration::ZERO,
-            response_send: Duration::ZERO,
-            total: Duration::ZERO,
+        let flush = async {
+            let begun = Instant::now();
+            flush(&mut self.outgoing, &self.stream, &mut self.idle, &self.slot).await?;
+            Ok::<_, End>((begun, Instant::now()))
         };
-        Ok((answer, Unsent { handled, received, answered }))
+        let finish = async {
+            first.finish().await;
+            for other in &mut others {
+                other.finish().await;
+            }
+        };
+        let (written, ()) = tokio::join!(flush, finish);
+        let first = first.into_answer();
+        let others: Vec<Answered> = others.into_iter().filter_map(Handling::into_answer).collect();
+        let (begun, ended) = written?;
+        self.report_sent(begun, ended);
+        for answered in first.into_iter().chain(others) {
+            self.answer(answered).await?;
+        }
+        damaged.map_or(Ok(()), Err)
     }
 
     /// The next whole frame. Writes what is held back before it waits for the client.
@@ -235,6 +248,18 @@ impl Connection {
     fn touch(&mut self) {
         self.idle.touch();
         self.slot.touch();
+    }
+}
+
+/// The next request, if it is there already and of the same API and version.
+fn next_alike(frames: &mut FrameBuffer, key: ApiKey, version: i16) -> Result<Option<Request>, End> {
+    let ([a, b], [c, d]) = ((key as i16).to_be_bytes(), version.to_be_bytes());
+    if !frames.next_begins_with(&[a, b, c, d]) {
+        return Ok(None);
+    }
+    match frames.next_frame()? {
+        Some(frame) => Ok(Some(decode_request(frame)?)),
+        None => Ok(None),
     }
 }
 

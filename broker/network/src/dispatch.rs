@@ -3,18 +3,25 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use gregor_wire::kafka_protocol::messages::ResponseKind;
+use gregor_wire::kafka_protocol::messages::{ApiKey, ResponseKind};
 use gregor_wire::{FileRegions, Request};
 
 use crate::context::ConnectionContext;
 use crate::timing::Handled;
 
-/// Handles requests. Called for one request at a time per connection, and always awaited to its end: a client that goes
-/// away does not cancel what it asked for.
+/// Handles requests. Called for one request at a time per connection, but for those that may overlap, and always awaited to its
+/// end: a client that goes away does not cancel what it asked for.
 #[async_trait]
 pub trait Dispatch: Send + Sync + 'static {
     /// Handles one request.
     async fn dispatch(&self, connection: &ConnectionContext, request: Request) -> Answer;
+
+    /// Whether requests of this API and version that follow each other on a connection may be begun, one after the other,
+    /// while those before them wait. Kafka begins none before the last is answered, so nobody may see the difference: what
+    /// decides is done, in order, before the first wait.
+    fn overlaps(&self, _key: ApiKey, _version: i16) -> bool {
+        false
+    }
 
     /// A request is over, and its answer written if there was one. Must not take long.
     fn handled(&self, _connection: &ConnectionContext, _request: &Handled) {}

@@ -10,6 +10,7 @@ mod config;
 mod connection;
 mod context;
 mod dispatch;
+mod handling;
 mod idle;
 mod listener_stats;
 mod quotas;

@@ -1,9 +1,6 @@
 //! How long the parts of a request took, measured where its connection sees them.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use kafka_protocol::messages::ApiKey;
@@ -86,39 +83,5 @@ impl UnsentAnswers {
 impl Drop for UnsentAnswers {
     fn drop(&mut self) {
         self.stats.settled.add(self.waiting.len() as u64);
-    }
-}
-
-/// Polls a future and adds up how long the polls take; the rest of its life is waiting.
-pub(crate) fn timed<'a, F: Future>(
-    mut future: Pin<&'a mut F>,
-    busy: &'a mut Duration,
-) -> impl Future<Output = F::Output> + Unpin + 'a {
-    std::future::poll_fn(move |task| {
-        let begun = Instant::now();
-        let polled: Poll<F::Output> = future.as_mut().poll(task);
-        *busy += begun.elapsed();
-        polled
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use std::pin::pin;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn waiting_is_not_working() {
-        let mut busy = Duration::ZERO;
-        let future = pin!(async {
-            std::thread::sleep(Duration::from_millis(5));
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        });
-        let begun = Instant::now();
-        timed(future, &mut busy).await;
-        let total = begun.elapsed();
-        assert!(busy >= Duration::from_millis(5), "{busy:?}");
-        assert!(total - busy >= Duration::from_millis(40), "{busy:?} of {total:?}");
     }
 }

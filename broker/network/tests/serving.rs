@@ -5,7 +5,7 @@ mod fixture;
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use fixture::{Fixture, ask, frame};
+use fixture::{Fixture, ask, commit, frame};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 #[tokio::test]
@@ -30,6 +30,42 @@ async fn an_answer_is_not_held_back_while_the_next_request_waits() {
     assert_eq!(fixture::answer(&mut client).await.0, 1);
     fixture.open_gate();
     assert_eq!(fixture::answer(&mut client).await.0, 2);
+}
+
+#[tokio::test]
+async fn requests_that_may_overlap_wait_together_and_are_answered_in_order() {
+    let fixture = Fixture::start(|_| {});
+    let mut client = fixture.connect().await;
+    let sent = [commit("wait", 1), commit("now", 2), commit("wait", 3), ask("wait", 4), commit("wait", 5)];
+    client.write_all(&sent.concat()).await.expect("sent");
+    fixture.waiting(2).await;
+    fixture.open_gate();
+    assert!(tokio::time::timeout(Duration::from_millis(20), client.read_u8()).await.is_err());
+    fixture.open_gate();
+    for expected in 1..=3 {
+        assert_eq!(fixture::answer(&mut client).await.0, expected);
+    }
+    // The others follow one another.
+    for (waiting, expected) in [(3, 4), (4, 5)] {
+        fixture.waiting(waiting).await;
+        fixture.open_gate();
+        assert_eq!(fixture::answer(&mut client).await.0, expected);
+    }
+}
+
+#[tokio::test]
+async fn a_bad_frame_does_not_cancel_what_waits_before_it() {
+    let fixture = Fixture::start(|_| {});
+    let mut client = fixture.connect().await;
+    let sent = [commit("wait", 1), commit("wait", 2), frame(8, 3, 3, &[0xff; 3])];
+    client.write_all(&sent.concat()).await.expect("sent");
+    fixture.waiting(2).await;
+    fixture.open_gate();
+    fixture.open_gate();
+    for expected in 1..=2 {
+        assert_eq!(fixture::answer(&mut client).await.0, expected);
+    }
+    fixture::assert_closed(&mut client).await;
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use gregor_network::{Answer, ClientSoftware, ConnectionContext, Dispatch, Handled};
 use gregor_wire::Request;
-use kafka_protocol::messages::{ApiVersionsRequest, RequestKind, ResponseKind};
+use kafka_protocol::messages::{ApiKey, ApiVersionsRequest, RequestKind, ResponseKind};
 
 use crate::api;
 use crate::api::produce::ProduceAnswer;
@@ -49,6 +49,11 @@ impl Dispatch for Dispatcher {
             request_log::answered(connection, key, &reply.response);
         }
         answer
+    }
+
+    /// Commits have their places in the queue of their group's coordinator before they wait. Version 0 has no coordinator.
+    fn overlaps(&self, key: ApiKey, version: i16) -> bool {
+        key == ApiKey::OffsetCommit && version >= 1
     }
 
     fn handled(&self, connection: &ConnectionContext, request: &Handled) {

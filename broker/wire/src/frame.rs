@@ -56,6 +56,12 @@ impl FrameBuffer {
         Ok(Some(self.bytes.split_to(length).freeze()))
     }
 
+    /// Whether the next frame is whole and begins so.
+    pub fn next_begins_with(&self, prefix: &[u8]) -> bool {
+        let Ok(Some(length)) = self.claimed_length() else { return false };
+        self.bytes.get(4..4 + length).is_some_and(|frame| frame.starts_with(prefix))
+    }
+
     /// Makes room for the next read and gives the buffer to read into. Room grows with what has arrived: a frame that
     /// claims 100 MiB gets them only as its bytes come.
     pub fn spare(&mut self) -> &mut BytesMut {
@@ -112,7 +118,10 @@ mod tests {
         assert_eq!(buffer.next_frame(), Ok(None));
         feed(&mut buffer, &[2, 7]);
         assert_eq!(buffer.next_frame(), Ok(None));
+        assert!(!buffer.next_begins_with(&[7]));
         feed(&mut buffer, &[8, 0, 0, 0, 0, 0, 0, 0, 1, 9, 0]);
+        assert!(buffer.next_begins_with(&[7]) && buffer.next_begins_with(&[7, 8]));
+        assert!(!buffer.next_begins_with(&[8]) && !buffer.next_begins_with(&[7, 8, 0]));
         assert_eq!(buffer.next_frame(), Ok(Some(Bytes::from_static(&[7, 8]))));
         assert_eq!(buffer.next_frame(), Ok(Some(Bytes::new())));
         assert_eq!(buffer.next_frame(), Ok(Some(Bytes::from_static(&[9]))));

@@ -39,7 +39,11 @@ fn raise_open_files() -> Result<()> {
 }
 
 fn run(cases: &[&str]) -> Result<()> {
-    if let Some(unknown) = cases.iter().find(|case| !CASES.contains(case)) {
+    let is_known = |case: &str| match case.strip_prefix("groups.") {
+        Some(part) => groups::PARTS.contains(&part),
+        None => CASES.contains(&case),
+    };
+    if let Some(unknown) = cases.iter().find(|case| !is_known(case)) {
         bail!("no benchmark is called {unknown}; there are: {}", CASES.join(", "));
     }
     let with_kafka = kafka_libs().is_ok();
@@ -57,7 +61,11 @@ fn run(cases: &[&str]) -> Result<()> {
             "compaction" => runtime.block_on(compaction::run(&context, with_kafka)),
             "race" => runtime.block_on(race::run(&context, with_kafka)),
             "controller" => runtime.block_on(controller::run(&context, with_kafka)),
-            _ => runtime.block_on(groups::run(&context, with_kafka)),
+            "groups" => runtime.block_on(groups::run(&context, with_kafka, &groups::PARTS)),
+            part => {
+                let part = part.trim_start_matches("groups.");
+                runtime.block_on(groups::run(&context, with_kafka, &[part]))
+            }
         }
         .with_context(|| format!("benchmark {case}"))?;
     }

@@ -49,13 +49,18 @@ impl Running {
 
     /// CPU time that the process has had.
     pub fn cpu(&self) -> Result<Duration> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id()))?;
-        // What follows the name, which may hold anything, in parentheses.
-        let (_, fields) = stat.rsplit_once(") ").context("an odd /proc/PID/stat")?;
-        let fields: Vec<&str> = fields.split(' ').collect();
-        let ticks = |index: usize| -> Result<u64> { Ok(fields.get(index).context("too short")?.parse()?) };
-        Ok(Duration::from_millis((ticks(11)? + ticks(12)?) * 10))
+        cpu_of(&self.process.id().to_string())
     }
+}
+
+/// CPU time that a process has had; `self` is this one.
+pub fn cpu_of(process: &str) -> Result<Duration> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
+    // What follows the name, which may hold anything, in parentheses.
+    let (_, fields) = stat.rsplit_once(") ").context("an odd /proc/PID/stat")?;
+    let fields: Vec<&str> = fields.split(' ').collect();
+    let ticks = |index: usize| -> Result<u64> { Ok(fields.get(index).context("too short")?.parse()?) };
+    Ok(Duration::from_millis((ticks(11)? + ticks(12)?) * 10))
 }
 
 /// One connection with one request at a time.
@@ -103,6 +108,12 @@ impl Client {
     /// The answer received last.
     pub fn last(&self) -> &[u8] {
         &self.answer
+    }
+
+    /// Its socket, on which nothing may be under way.
+    pub fn into_idle(self) -> Result<std::net::TcpStream> {
+        ensure!(self.input.is_empty(), "an answer that nobody asked for");
+        Ok(self.stream.into_std()?)
     }
 
     /// Sends a frame and waits for its answer.

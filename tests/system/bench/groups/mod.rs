@@ -2,6 +2,7 @@
 //! Apache Kafka in turn, each with the same clients, which cost next to nothing.
 
 mod commits;
+mod committers;
 mod driver;
 mod loading;
 mod rebalance;
@@ -24,49 +25,47 @@ const ASK_AGAIN: [i16; 3] = [14, 15, 16];
 /// How many times as good as Kafka each figure is to be.
 const TARGET: f64 = 3.0;
 
-/// Runs the case and prints its table: each measurement of both kinds of broker, one right after the other.
-pub async fn run(context: &TestContext, with_kafka: bool) -> Result<()> {
+/// What can be measured alone, as `groups.PART`.
+pub const PARTS: [&str; 3] = ["commits", "rebalance", "loading"];
+
+/// Runs the parts named and prints their tables: each measurement of both kinds of broker, one right after the other.
+pub async fn run(context: &TestContext, with_kafka: bool, parts: &[&str]) -> Result<()> {
     println!("groups: one broker, but for the failover; targets: {TARGET} times Kafka");
     let kinds: &[BrokerKind] =
         if with_kafka { &[BrokerKind::Gregor, BrokerKind::Kafka] } else { &[BrokerKind::Gregor] };
-    let dir = |kind: BrokerKind, case: &str| -> Result<TestContext> {
-        Ok(TestContext::in_directory(context.create_dir(&format!("{kind:?}-{case}"))?))
-    };
-    let mut rates = Vec::new();
-    for kind in kinds {
-        let commits = commits::measure(&dir(*kind, "commits")?, *kind).await?;
-        let (name, cpu_us) = (format!("{kind:?}"), commits.cpu_us);
-        println!(
-            "{name:8} {:>9.0} commits/s of 1,000 groups, {} partitions each ({cpu_us:.0} µs of CPU)",
-            commits.per_second,
-            commits::PARTITIONS
-        );
-        rates.push(commits.per_second);
+    for part in parts {
+        let mut figures = Vec::new();
+        for kind in kinds {
+            let dir = context.create_dir(&format!("{kind:?}-{part}"))?;
+            figures.push(measure(&TestContext::in_directory(dir), *kind, part).await?);
+        }
+        if let [gregor, kafka] = *figures {
+            let ratio = gregor / kafka;
+            let verdict = if ratio >= TARGET { "as wanted" } else { "too little" };
+            println!("{:8} {ratio:>9.1} times as good: {verdict}", "ratio");
+        }
     }
-    print_ratio(&rates, |gregor, kafka| gregor / kafka);
-    let mut rebalances = Vec::new();
-    for kind in kinds {
-        let took = rebalance::measure(&dir(*kind, "rebalance")?, *kind).await?.as_secs_f64() * 1e3;
-        println!("{:8} {took:>9.1} ms for a rebalance of 200 members", format!("{kind:?}"));
-        rebalances.push(took);
-    }
-    print_ratio(&rebalances, |gregor, kafka| kafka / gregor);
-    let mut loads = Vec::new();
-    for kind in kinds {
-        let took = loading::measure(&dir(*kind, "loading")?, *kind).await?.as_secs_f64() * 1e3;
-        println!("{:8} {took:>9.1} ms to load 1,000,000 offset records", format!("{kind:?}"));
-        loads.push(took);
-    }
-    print_ratio(&loads, |gregor, kafka| kafka / gregor);
     Ok(())
 }
 
-fn print_ratio(figures: &[f64], ratio: impl Fn(f64, f64) -> f64) {
-    if let [gregor, kafka] = *figures {
-        let ratio = ratio(gregor, kafka);
-        let verdict = if ratio >= TARGET { "as wanted" } else { "too little" };
-        println!("{:8} {ratio:>9.1} times as good: {verdict}", "ratio");
-    }
+/// Measures one kind of broker and prints what that came to. The more, the better.
+async fn measure(context: &TestContext, kind: BrokerKind, part: &str) -> Result<f64> {
+    let name = format!("{kind:?}");
+    let (took, of_what) = match part {
+        "commits" => {
+            let commits::Figures { per_second, cpu_us, clients_us } = commits::measure(context, kind).await?;
+            println!(
+                "{name:8} {per_second:>9.0} commits/s of 1,000 groups, {} partitions each \
+                 (CPU: {cpu_us:.1} µs each, and {clients_us:.1} µs of the clients)",
+                commits::PARTITIONS
+            );
+            return Ok(per_second);
+        }
+        "rebalance" => (rebalance::measure(context, kind).await?, "for a rebalance of 200 members"),
+        _ => (loading::measure(context, kind).await?, "to load 1,000,000 offset records"),
+    };
+    println!("{name:8} {:>9.1} ms {of_what}", took.as_secs_f64() * 1e3);
+    Ok(1.0 / took.as_secs_f64())
 }
 
 /// Brokers that run as they do in the field.
