@@ -24,7 +24,8 @@ macro_rules! name {
 
         impl From<&str> for $name {
             fn from(text: &str) -> Self {
-                $name(text.into())
+                // All empty texts are one.
+                $name(if text.is_empty() { Arc::default() } else { text.into() })
             }
         }
 

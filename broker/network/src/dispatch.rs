@@ -1,8 +1,9 @@
 //! The seam to whoever handles requests.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use gregor_wire::kafka_protocol::messages::{ApiKey, ResponseKind};
 use gregor_wire::{FileRegions, Request};
 
@@ -11,10 +12,9 @@ use crate::timing::Handled;
 
 /// Handles requests. Called for one request at a time per connection, but for those that may overlap, and always awaited to its
 /// end: a client that goes away does not cancel what it asked for.
-#[async_trait]
 pub trait Dispatch: Send + Sync + 'static {
     /// Handles one request.
-    async fn dispatch(&self, connection: &ConnectionContext, request: Request) -> Answer;
+    fn dispatch<'a>(&'a self, connection: &'a ConnectionContext, request: Request) -> Answering<'a>;
 
     /// Whether requests of this API and version that follow each other on a connection may be begun, one after the other,
     /// while those before them wait. Kafka begins none before the last is answered, so nobody may see the difference: what
@@ -26,6 +26,9 @@ pub trait Dispatch: Send + Sync + 'static {
     /// A request is over, and its answer written if there was one. Must not take long.
     fn handled(&self, _connection: &ConnectionContext, _request: &Handled) {}
 }
+
+/// A request that is being handled.
+pub type Answering<'a> = Pin<Box<dyn Future<Output = Answer> + Send + 'a>>;
 
 /// What becomes of a request.
 #[derive(Debug)]

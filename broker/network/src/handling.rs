@@ -1,20 +1,18 @@
 //! Requests that were begun, until each has its answer. Owned by their connection, which answers them in the order in which
 //! they came; and always awaited to their end, whatever becomes of the client.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use gregor_wire::Request;
 
 use crate::context::ConnectionContext;
-use crate::dispatch::{Answer, Dispatch};
+use crate::dispatch::{Answer, Answering, Dispatch};
 use crate::timing::{Handled, Unsent};
 
 /// One request that was begun.
 pub(crate) struct Handling<'a> {
-    answering: Pin<Box<dyn Future<Output = Answer> + Send + 'a>>,
+    answering: Answering<'a>,
     /// The answer, and when it was there.
     answer: Option<(Answer, Instant)>,
     correlation_id: i32,
@@ -24,7 +22,7 @@ pub(crate) struct Handling<'a> {
 }
 
 impl<'a> Handling<'a> {
-    /// Begins a request that was received at `received`; nothing is done before it is polled.
+    /// A request that was received at `received`, to be begun with the first poll.
     pub(crate) fn new(
         dispatch: &'a dyn Dispatch,
         context: &'a ConnectionContext,
@@ -91,7 +89,6 @@ pub(crate) struct Answered {
 
 #[cfg(test)]
 mod tests {
-    use async_trait::async_trait;
     use gregor_model::{ListenerName, SecurityProtocol};
     use gregor_wire::RequestHeader;
     use gregor_wire::kafka_protocol::messages::{ApiKey, ApiVersionsRequest, RequestKind};
@@ -100,12 +97,13 @@ mod tests {
 
     struct Sleeper;
 
-    #[async_trait]
     impl Dispatch for Sleeper {
-        async fn dispatch(&self, _connection: &ConnectionContext, _request: Request) -> Answer {
-            std::thread::sleep(Duration::from_millis(5));
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            Answer::Close
+        fn dispatch<'a>(&'a self, _connection: &'a ConnectionContext, _request: Request) -> Answering<'a> {
+            Box::pin(async {
+                std::thread::sleep(Duration::from_millis(5));
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                Answer::Close
+            })
         }
     }
 

@@ -21,7 +21,7 @@ mod writer;
 pub use bind::BindError;
 pub use config::{ConnectionLimits, ListenerConfig, NetworkConfig, NetworkConfigError};
 pub use context::{ClientSoftware, ConnectionContext, Principal};
-pub use dispatch::{Answer, Dispatch, Reply};
+pub use dispatch::{Answer, Answering, Dispatch, Reply};
 pub use listener_stats::ListenerStats;
 pub use quotas::ConnectionLimiter;
 pub use server::{BoundServer, Server};

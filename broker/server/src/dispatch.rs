@@ -3,8 +3,7 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
-use gregor_network::{Answer, ClientSoftware, ConnectionContext, Dispatch, Handled};
+use gregor_network::{Answer, Answering, ClientSoftware, ConnectionContext, Dispatch, Handled};
 use gregor_wire::Request;
 use kafka_protocol::messages::{ApiKey, ApiVersionsRequest, RequestKind, ResponseKind};
 
@@ -26,11 +25,20 @@ impl Dispatcher {
     pub fn new(broker: Arc<Broker>, requests: Arc<RequestRecorder>) -> Dispatcher {
         Dispatcher { broker, requests }
     }
+
+    /// Notes an answer that is ready to be sent.
+    fn answered(&self, connection: &ConnectionContext, key: ApiKey, tag: Tag, mut answer: Answer) -> Answer {
+        if let Answer::Reply(reply) = &mut answer {
+            reply.tag = tag as u16;
+            self.requests.answered(key, &reply.response);
+            request_log::answered(connection, key, &reply.response);
+        }
+        answer
+    }
 }
 
-#[async_trait]
 impl Dispatch for Dispatcher {
-    async fn dispatch(&self, connection: &ConnectionContext, request: Request) -> Answer {
+    fn dispatch<'a>(&'a self, connection: &'a ConnectionContext, request: Request) -> Answering<'a> {
         let context = RequestContext {
             version: request.header.api_version,
             client_id: request.header.client_id,
@@ -42,13 +50,18 @@ impl Dispatch for Dispatcher {
         }
         let (key, tag) = (request.header.api_key, Tag::of(&request.body));
         request_log::asked(connection, &context, key, &request.body);
-        let mut answer = handle(&self.broker, &context, request.body).await;
-        if let Answer::Reply(reply) = &mut answer {
-            reply.tag = tag as u16;
-            self.requests.answered(key, &reply.response);
-            request_log::answered(connection, key, &reply.response);
+        let broker = &self.broker;
+        match request.body {
+            // Small, and frequent: it does not take the room of all others.
+            RequestKind::OffsetCommit(request) => Box::pin(async move {
+                let response = api::offset_commit::handle(broker, &context, request).await;
+                self.answered(connection, key, tag, Answer::reply(response))
+            }),
+            request => Box::pin(async move {
+                let answer = handle(broker, &context, request).await;
+                self.answered(connection, key, tag, answer)
+            }),
         }
-        answer
     }
 
     /// Commits have their places in the queue of their group's coordinator before they wait. Version 0 has no coordinator.
@@ -63,7 +76,7 @@ impl Dispatch for Dispatcher {
 }
 
 /// A future is as large as the largest it may wait for, and is moved about as a whole: what is large, or rare, is boxed, so
-/// that Produce, Fetch and commits do not carry it.
+/// that Produce and Fetch do not carry it.
 async fn handle(broker: &Arc<Broker>, context: &RequestContext, request: RequestKind) -> Answer {
     let response = match request {
         RequestKind::Produce(request) => {
@@ -126,9 +139,6 @@ async fn handle(broker: &Arc<Broker>, context: &RequestContext, request: Request
 /// Requests of groups and transactions.
 async fn coordinate(broker: &Arc<Broker>, context: &RequestContext, request: RequestKind) -> Answer {
     let response = match request {
-        RequestKind::OffsetCommit(request) => {
-            ResponseKind::OffsetCommit(api::offset_commit::handle(broker, context, request).await)
-        }
         // Only since version 2 may the topics be null; the protocol crate reads it in every version.
         RequestKind::OffsetFetch(request) if context.version < 2 && request.topics.is_none() => {
             return Answer::Close;
@@ -288,5 +298,22 @@ fn remember_software(connection: &ConnectionContext, version: i16, request: &Api
             name: request.client_software_name.to_string(),
             version: request.client_software_version.to_string(),
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What allocators give from a thread's own lists, and take back without a lock.
+    const SMALL: usize = 1_024;
+
+    fn size_of<'a, Q, F>(_handler: fn(&'a Broker, &'a RequestContext, Q) -> F) -> usize {
+        std::mem::size_of::<F>() + std::mem::size_of::<RequestContext>()
+    }
+
+    #[test]
+    fn commits_are_small() {
+        assert!(size_of(api::offset_commit::handle) < SMALL);
     }
 }

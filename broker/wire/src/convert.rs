@@ -27,8 +27,17 @@ pub fn by_topic<T>(
     entries: impl IntoIterator<Item = (TopicPartition, T)>,
 ) -> impl Iterator<Item = (WireTopicName, Vec<(i32, T)>)> {
     let mut topics: IndexMap<TopicName, Vec<(i32, T)>> = IndexMap::new();
-    for (partition, entry) in entries {
-        topics.entry(partition.topic).or_default().push((partition.partition, entry));
+    // Mostly the partitions of a topic follow each other.
+    let mut last = 0;
+    for (TopicPartition { topic, partition }, entry) in entries {
+        match topics.get_index_mut(last) {
+            Some((name, entries)) if *name == topic => entries.push((partition, entry)),
+            _ => {
+                let of_topic = topics.entry(topic);
+                last = of_topic.index();
+                of_topic.or_default().push((partition, entry));
+            }
+        }
     }
     topics.into_iter().map(|(name, entries)| (wire_topic_name(&name), entries))
 }

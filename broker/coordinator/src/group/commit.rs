@@ -54,7 +54,7 @@ impl Group {
         }
         let append = turn.next_append();
         match producer {
-            None => self.offsets.begin(append, accepted().map(|(partition, _)| partition.clone())),
+            None => accepted().for_each(|(partition, _)| self.offsets.begin(append, partition)),
             Some((producer, _)) => accepted().for_each(|(partition, value)| {
                 self.offsets.begin_transactional(append, producer, partition.clone(), value.clone());
             }),

@@ -2,20 +2,19 @@
 //! groups and topics, so the fold copies no name that it has: the records of one commit lie side by side, and name the
 //! same group and, mostly, the same topic.
 
-use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
 use gregor_model::{Offset, TopicName, TopicPartition};
 use indexmap::IndexMap;
 
-use super::offsets::{Offsets, Stored};
+use super::offsets::{Known, Offsets};
 use crate::GroupId;
 use crate::schema::offset::{OffsetKey, OffsetKeyRef, OffsetValue};
 
 /// Every group's offsets, the last record of each standing.
 #[derive(Debug, Default)]
 pub(super) struct LoadedOffsets {
-    groups: IndexMap<GroupId, HashMap<TopicPartition, Stored>>,
+    groups: IndexMap<GroupId, HashMap<TopicPartition, Known>>,
     /// The place of the group that the last record named.
     last_group: usize,
     topics: HashSet<TopicName>,
@@ -23,7 +22,7 @@ pub(super) struct LoadedOffsets {
 }
 
 impl LoadedOffsets {
-    fn group(&mut self, id: &str) -> &mut HashMap<TopicPartition, Stored> {
+    fn group(&mut self, id: &str) -> &mut HashMap<TopicPartition, Known> {
         let is_last = self.groups.get_index(self.last_group).is_some_and(|(last, _)| last.as_str() == id);
         if !is_last {
             self.last_group = match self.groups.get_index_of(id) {
@@ -56,16 +55,12 @@ impl LoadedOffsets {
     /// A plain commit, the newest so far.
     pub(super) fn insert(&mut self, key: OffsetKeyRef<'_>, value: OffsetValue, at: Offset) {
         let partition = self.partition(key.topic, key.partition);
-        self.group(key.group).insert(partition, Stored { value, at });
+        self.group(key.group).insert(partition, Known::stored(value, at));
     }
 
     /// A transactional commit, decided after others that may be newer.
     pub(super) fn decide(&mut self, key: OffsetKey, value: OffsetValue, at: Offset) {
-        match self.group(key.group.as_str()).entry(key.partition) {
-            Entry::Occupied(entry) if entry.get().at >= at => {}
-            Entry::Occupied(mut entry) => drop(entry.insert(Stored { value, at })),
-            Entry::Vacant(entry) => drop(entry.insert(Stored { value, at })),
-        }
+        self.group(key.group.as_str()).entry(key.partition).or_default().store(value, at);
     }
 
     /// A tombstone.

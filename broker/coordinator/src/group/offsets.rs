@@ -1,7 +1,6 @@
 //! The committed offsets of one group, and those whose fate is not decided yet.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 
 use gregor_model::{Offset, ProducerId, TopicPartition};
 
@@ -14,6 +13,32 @@ use crate::schema::offset::OffsetValue;
 pub(super) struct Stored {
     pub(super) value: OffsetValue,
     pub(super) at: Offset,
+}
+
+/// What is known of one partition; there is none of which nothing is.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Known {
+    pub(super) stored: Option<Stored>,
+    /// The newest plain commit in flight.
+    in_flight: Option<AppendId>,
+}
+
+impl Known {
+    fn is_nothing(&self) -> bool {
+        self.stored.is_none() && self.in_flight.is_none()
+    }
+
+    /// What has been read from the log.
+    pub(super) fn stored(value: OffsetValue, at: Offset) -> Known {
+        Known { stored: Some(Stored { value, at }), in_flight: None }
+    }
+
+    /// Takes the value unless a batch later in the log has been taken before.
+    pub(super) fn store(&mut self, value: OffsetValue, at: Offset) {
+        if self.stored.as_ref().is_none_or(|stored| stored.at < at) {
+            self.stored = Some(Stored { value, at });
+        }
+    }
 }
 
 /// The end of a producer's transaction.
@@ -33,31 +58,31 @@ struct Undecided {
     marker: Option<Marker>,
 }
 
-/// What one group has committed.
+/// What one group has committed. One look-up per partition begins a commit, and one ends it.
 #[derive(Debug, Default)]
 pub(super) struct Offsets {
-    committed: HashMap<TopicPartition, Stored>,
-    /// The newest plain commit in flight for each partition.
-    in_flight: HashMap<TopicPartition, AppendId>,
+    partitions: HashMap<TopicPartition, Known>,
     transactions: HashMap<ProducerId, HashMap<TopicPartition, Undecided>>,
 }
 
 impl Offsets {
     /// What has been read from the log.
-    pub(super) fn loaded(committed: HashMap<TopicPartition, Stored>) -> Offsets {
-        Offsets { committed, ..Offsets::default() }
+    pub(super) fn loaded(partitions: HashMap<TopicPartition, Known>) -> Offsets {
+        Offsets { partitions, ..Offsets::default() }
     }
 
     pub(super) fn get(&self, partition: &TopicPartition) -> Option<&OffsetValue> {
-        self.committed.get(partition).map(|stored| &stored.value)
+        self.partitions.get(partition)?.stored.as_ref().map(|stored| &stored.value)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&TopicPartition, &OffsetValue)> {
-        self.committed.iter().map(|(partition, stored)| (partition, &stored.value))
+        self.partitions
+            .iter()
+            .filter_map(|(partition, known)| Some((partition, &known.stored.as_ref()?.value)))
     }
 
     pub(super) fn len(&self) -> usize {
-        self.committed.len()
+        self.iter().count()
     }
 
     /// Whether a commit for the partition, plain or transactional, is not decided yet.
@@ -67,29 +92,24 @@ impl Offsets {
     }
 
     pub(super) fn is_in_flight(&self, partition: &TopicPartition) -> bool {
-        self.in_flight.contains_key(partition)
+        self.partitions.get(partition).is_some_and(|known| known.in_flight.is_some())
     }
 
     /// Whether nothing is stored and nothing can come.
     pub(super) fn is_empty(&self) -> bool {
-        self.committed.is_empty() && self.in_flight.is_empty() && self.transactions.is_empty()
+        self.partitions.is_empty() && self.transactions.is_empty()
     }
 
-    /// Takes the value unless a batch later in the log has been taken before.
-    pub(super) fn store(&mut self, partition: TopicPartition, value: OffsetValue, at: Offset) {
-        match self.committed.entry(partition) {
-            Entry::Occupied(mut entry) if entry.get().at < at => {
-                entry.insert(Stored { value, at });
-            }
-            Entry::Occupied(_) => {}
-            Entry::Vacant(entry) => {
-                entry.insert(Stored { value, at });
-            }
+    fn known(&mut self, partition: &TopicPartition) -> &mut Known {
+        self.partitions.entry(partition.clone()).or_default()
+    }
+
+    /// A plain commit is being written.
+    pub(super) fn begin(&mut self, append: AppendId, partition: &TopicPartition) {
+        match self.partitions.get_mut(partition) {
+            Some(known) => known.in_flight = Some(append),
+            None => self.known(partition).in_flight = Some(append),
         }
-    }
-
-    pub(super) fn begin(&mut self, append: AppendId, partitions: impl Iterator<Item = TopicPartition>) {
-        self.in_flight.extend(partitions.map(|partition| (partition, append)));
     }
 
     /// A plain commit is in the log: it shows, unless it was deleted meanwhile.
@@ -100,23 +120,22 @@ impl Offsets {
         value: OffsetValue,
         at: Offset,
     ) {
-        let Some(newest) = self.in_flight.get(partition).copied() else { return };
+        let Some(known) = self.partitions.get_mut(partition) else { return };
+        let Some(newest) = known.in_flight else { return };
         if newest == append {
-            self.in_flight.remove(partition);
+            known.in_flight = None;
         }
-        match self.committed.get_mut(partition) {
-            Some(stored) if stored.at >= at => {}
-            Some(stored) => *stored = Stored { value, at },
-            None => {
-                self.committed.insert(partition.clone(), Stored { value, at });
-            }
-        }
+        known.store(value, at);
     }
 
     /// A plain commit failed.
     pub(super) fn fail(&mut self, append: AppendId, partition: &TopicPartition) {
-        if self.in_flight.get(partition) == Some(&append) {
-            self.in_flight.remove(partition);
+        let Some(known) = self.partitions.get_mut(partition) else { return };
+        if known.in_flight == Some(append) {
+            known.in_flight = None;
+        }
+        if known.is_nothing() {
+            self.partitions.remove(partition);
         }
     }
 
@@ -184,7 +203,7 @@ impl Offsets {
             match undecided.at {
                 Some(at) if at < marker => {
                     if committed {
-                        self.store(partition, undecided.value, at);
+                        self.known(&partition).store(undecided.value, at);
                     }
                 }
                 Some(_) => {
@@ -203,21 +222,26 @@ impl Offsets {
 
     /// Forgets the partition, and what is in flight for it. Says whether an offset was stored.
     pub(super) fn delete(&mut self, partition: &TopicPartition) -> bool {
-        self.in_flight.remove(partition);
         for undecided in self.transactions.values_mut() {
             undecided.remove(partition);
         }
         self.transactions.retain(|_, undecided| !undecided.is_empty());
-        self.committed.remove(partition).is_some()
+        self.partitions.remove(partition).is_some_and(|known| known.stored.is_some())
     }
 
+    /// Forgets what is stored, and not what may come.
     pub(super) fn expire(&mut self, partition: &TopicPartition) {
-        self.committed.remove(partition);
+        let Some(known) = self.partitions.get_mut(partition) else { return };
+        known.stored = None;
+        if known.is_nothing() {
+            self.partitions.remove(partition);
+        }
     }
 
+    /// Forgets everything, and gives the partitions that were stored.
     pub(super) fn drain(&mut self) -> Vec<TopicPartition> {
-        self.in_flight.clear();
         self.transactions.clear();
-        self.committed.drain().map(|(partition, _)| partition).collect()
+        let stored = |(partition, known): (_, Known)| known.stored.map(|_| partition);
+        self.partitions.drain().filter_map(stored).collect()
     }
 }

@@ -1,5 +1,6 @@
 //! The group coordinator as request handlers see it: the gate, then the task of the group's partition.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -178,12 +179,16 @@ impl GroupCoordinator {
     ///
     /// # Errors
     /// The group is not coordinated here.
-    pub async fn commit(&self, commit: Commit) -> Result<CommitResults, GroupError> {
-        let handle = self.gate(&commit.claim.group, commit.producer.is_none())?;
-        match handle.ask(move |shard, request, now| shard.commit(request, commit, now)).await {
-            Ok(Reply::Commit(results)) => Ok(results),
-            Ok(_) => Err(GroupError::UnknownServerError),
-            Err(_) => Err(GroupError::NotCoordinator),
+    pub fn commit(&self, commit: Commit) -> impl Future<Output = Result<CommitResults, GroupError>> + use<> {
+        let asked = self.gate(&commit.claim.group, commit.producer.is_none());
+        let asked =
+            asked.map(|handle| handle.ask(move |shard, request, now| shard.commit(request, commit, now)));
+        async move {
+            match asked?.await {
+                Ok(Reply::Commit(results)) => Ok(results),
+                Ok(_) => Err(GroupError::UnknownServerError),
+                Err(_) => Err(GroupError::NotCoordinator),
+            }
         }
     }
 

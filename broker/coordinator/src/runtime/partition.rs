@@ -67,14 +67,14 @@ impl<M: Machine> Handle<M> {
         (Handle { commands: sender }, Commands(commands))
     }
 
-    /// Asks something that may be answered later.
+    /// Asks something that may be answered later. The future is small: what is asked is put away before it is polled.
     ///
     /// # Errors
     /// The partition was unloaded meanwhile.
-    pub async fn ask(
-        &self,
+    pub fn ask(
+        self,
         work: impl FnOnce(&mut M, RequestId, Timestamp) -> Vec<M::Effect> + Send + 'static,
-    ) -> Result<M::Reply, Unloaded> {
+    ) -> impl Future<Output = Result<M::Reply, Unloaded>> + Send {
         let (sender, answer) = oneshot::channel();
         let command: Command<M> = Box::new(move |machine, now, desk| {
             desk.last += 1;
@@ -82,8 +82,10 @@ impl<M: Machine> Handle<M> {
             desk.waiting.insert(request, sender);
             work(machine, request, now)
         });
-        self.commands.send(command).await.map_err(|_| Unloaded)?;
-        answer.await.map_err(|_| Unloaded)
+        async move {
+            self.commands.send(command).await.map_err(|_| Unloaded)?;
+            answer.await.map_err(|_| Unloaded)
+        }
     }
 
     /// Does something that is answered at once.

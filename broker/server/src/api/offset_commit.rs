@@ -4,6 +4,7 @@
 //! members. 8: flexible. 9: members of consumer groups.
 
 use gregor_coordinator::InstanceId;
+use gregor_coordinator::group::GroupError;
 use gregor_coordinator::group::request::{Claim, Commit, OffsetToCommit};
 use gregor_model::{LeaderEpoch, Offset, Timestamp, TopicName, TopicPartition};
 use gregor_wire::convert::by_topic;
@@ -38,21 +39,26 @@ pub async fn handle(
     }
     if !known.is_empty() {
         let committed = match context.version {
-            0 => broker.zookeeper_offsets.commit(request.group_id.as_str(), known).await,
-            version => commit(broker, version, &request, known).await,
+            // In boxes of their own, all of which are small enough for the thread's own free lists.
+            0 => Box::pin(broker.zookeeper_offsets.commit(request.group_id.as_str(), known)).await,
+            version => match Box::pin(commit(broker, version, &request, known)).await {
+                Ok(committed) => committed,
+                Err(code) => refused(&request, |partition| snapshot.contains(partition), code),
+            },
         };
         results.extend(committed);
     }
     OffsetCommitResponse::default().with_topics(answers(results))
 }
 
+/// # Errors
+/// The code of all partitions alike.
 async fn commit(
     broker: &Broker,
     version: i16,
     request: &OffsetCommitRequest,
     offsets: Vec<OffsetToCommit>,
-) -> Vec<(TopicPartition, i16)> {
-    let partitions: Vec<TopicPartition> = offsets.iter().map(|offset| offset.partition.clone()).collect();
+) -> Result<Vec<(TopicPartition, i16)>, i16> {
     let commit = Commit {
         claim: Claim {
             group: request.group_id.as_str().into(),
@@ -66,17 +72,24 @@ async fn commit(
         retention_ms: (request.retention_time_ms != -1).then_some(request.retention_time_ms),
         offsets,
     };
-    match broker.coordinators.groups.commit(commit).await {
-        Ok(results) => results
-            .into_iter()
-            .map(|(partition, result)| {
-                (partition, result.err().map_or(0, |error| error.kafka_error().code()))
-            })
-            .collect(),
-        Err(error) => {
-            partitions.into_iter().map(|partition| (partition, error.kafka_error().code())).collect()
-        }
-    }
+    let committed =
+        broker.coordinators.groups.commit(commit).await.map_err(|error| error.kafka_error().code())?;
+    let code = |result: Result<(), GroupError>| result.err().map_or(0, |error| error.kafka_error().code());
+    Ok(committed.into_iter().map(|(partition, result)| (partition, code(result))).collect())
+}
+
+/// All partitions that exist, with that code.
+fn refused(
+    request: &OffsetCommitRequest,
+    exists: impl Fn(&TopicPartition) -> bool,
+    code: i16,
+) -> Vec<(TopicPartition, i16)> {
+    let partitions = request.topics.iter().flat_map(|topic| {
+        let name = TopicName::new(&topic.name);
+        let partition = move |index| TopicPartition { topic: name.clone(), partition: index };
+        topic.partitions.iter().map(move |committed| partition(committed.partition_index))
+    });
+    partitions.filter(exists).map(|partition| (partition, code)).collect()
 }
 
 fn offset(
