@@ -149,7 +149,7 @@ impl Connection {
         }
         let (mut others, mut damaged) = (Vec::new(), None);
         if dispatch.overlaps(key, version) {
-            while others.len() + 1 < OVERLAPPING_MAX && !self.stop.is_cancelled() {
+            while others.len() + 1 < OVERLAPPING_MAX {
                 match next_alike(&mut self.frames, key, version) {
                     Ok(Some(request)) => {
                         let mut next = Handling::new(&*dispatch, &self.context, request, self.read_at);

@@ -12,6 +12,10 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, fmt, reload};
 
+/// Requests are decoded on one worker and freed on another, where their coordinator runs.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Runs one broker of a Kafka cluster that is coordinated by ZooKeeper.
 #[derive(Debug, Parser)]
 #[command(name = "gregor-broker", version)]

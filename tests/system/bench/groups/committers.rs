@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// Commits in flight for each connection.
-pub const IN_FLIGHT: usize = 4;
+pub const IN_FLIGHT: usize = 8;
 /// While one connection's answers are not there, the broker has all others' commits to do.
 const REST: Duration = Duration::from_millis(1);
 /// An answer that takes longer is none.

@@ -60,7 +60,7 @@ pub(super) fn heartbeat(member: &str, epoch: i32) -> ConsumerHeartbeat {
     }
 }
 
-fn joining(member: &str) -> ConsumerHeartbeat {
+pub(super) fn joining(member: &str) -> ConsumerHeartbeat {
     ConsumerHeartbeat {
         rebalance_timeout_ms: Some(60_000),
         topics: Some(vec![TopicName::new("orders")]),
@@ -126,7 +126,7 @@ impl Context {
     }
 
     /// `a` with partitions 0 and 1, `b` with 2 and 3, both at epoch 2.
-    fn pair(&mut self) {
+    pub(super) fn pair(&mut self) {
         self.join_consumer("a");
         self.join_consumer("b");
         assert_eq!(self.owning("a", 1, &[0, 1, 2, 3]), (1, Some(orders(&[0, 1]))));

@@ -1,9 +1,7 @@
 //! Groups pass from one protocol to the other, with members and without.
 
-use super::consumers::{heartbeat, orders};
+use super::consumers::{heartbeat, joining, orders};
 use super::*;
-use crate::Assignment;
-use crate::group::consumer::request::ConsumerHeartbeat;
 use crate::group::consumer::{ConsumerGroupConfig, MigrationPolicy};
 use crate::schema::consumer_protocol::{decode_assignment, encode_assignment};
 use crate::schema::group::tests::hex;
@@ -12,15 +10,6 @@ use gregor_model::TopicName;
 /// Subscribes to `orders`, owns nothing (version 1).
 fn subscription() -> Bytes {
     hex("0001 00000001 00066f7264657273 ffffffff 00000000").into()
-}
-
-fn joining(member: &str) -> ConsumerHeartbeat {
-    ConsumerHeartbeat {
-        rebalance_timeout_ms: Some(60_000),
-        topics: Some(vec![TopicName::new("orders")]),
-        owned: Some(Assignment::new()),
-        ..heartbeat(member, 0)
-    }
 }
 
 fn migrating(migration: MigrationPolicy) -> Context {

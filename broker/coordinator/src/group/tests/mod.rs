@@ -2,6 +2,7 @@
 
 mod by_state;
 mod consumers;
+mod consumers_by_state;
 mod members;
 mod migration;
 mod offsets;
