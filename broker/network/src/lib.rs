@@ -1,8 +1,9 @@
 //! Listeners and connections: sockets in, [`Dispatch`]ed requests out, answers back in order.
 //!
 //! One task per listener accepts, one task per connection reads, has each request handled and writes its answer before
-//! it takes the next. Everything a client can make us hold is bounded: the size of a frame, the bytes read
-//! ahead, the number of connections, the time they may be silent. Nothing here knows what a request means.
+//! it takes the next; requests that may overlap are in hand together, and answered in order. Everything a client can make
+//! us hold is bounded: the size of a frame, the bytes read ahead, the number of connections, the time they may be silent.
+//! Nothing here knows what a request means.
 
 mod acceptor;
 mod bind;
