@@ -39,9 +39,10 @@ fn raise_open_files() -> Result<()> {
 }
 
 fn run(cases: &[&str]) -> Result<()> {
-    let is_known = |case: &str| match case.strip_prefix("groups.") {
-        Some(part) => groups::PARTS.contains(&part),
-        None => CASES.contains(&case),
+    let is_known = |case: &str| match case.split_once('.') {
+        Some(("groups", part)) => groups::PARTS.contains(&part),
+        Some(("race", part)) => race::PARTS.contains(&part),
+        _ => CASES.contains(&case),
     };
     if let Some(unknown) = cases.iter().find(|case| !is_known(case)) {
         bail!("no benchmark is called {unknown}; there are: {}", CASES.join(", "));
@@ -59,13 +60,16 @@ fn run(cases: &[&str]) -> Result<()> {
             "log" => log::run(&context),
             "recovery" => runtime.block_on(recovery::run(&context, with_kafka)),
             "compaction" => runtime.block_on(compaction::run(&context, with_kafka)),
-            "race" => runtime.block_on(race::run(&context, with_kafka)),
+            "race" => runtime.block_on(race::run(&context, with_kafka, &race::PARTS)),
             "controller" => runtime.block_on(controller::run(&context, with_kafka)),
             "groups" => runtime.block_on(groups::run(&context, with_kafka, &groups::PARTS)),
-            part => {
-                let part = part.trim_start_matches("groups.");
-                runtime.block_on(groups::run(&context, with_kafka, &[part]))
-            }
+            part => match part.split_once('.') {
+                Some(("race", part)) => runtime.block_on(race::run(&context, with_kafka, &[part])),
+                _ => {
+                    let part = part.trim_start_matches("groups.");
+                    runtime.block_on(groups::run(&context, with_kafka, &[part]))
+                }
+            },
         }
         .with_context(|| format!("benchmark {case}"))?;
     }

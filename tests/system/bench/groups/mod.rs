@@ -3,7 +3,7 @@
 
 mod commits;
 mod committers;
-mod driver;
+pub mod driver;
 mod loading;
 mod rebalance;
 

@@ -3,17 +3,19 @@
 use super::REPETITIONS;
 use super::report::{Figure, Report};
 use super::side::Side;
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use gregor_harness::cluster::SETTLE;
 use gregor_harness::{BrokerKind, Load, TestContext, wait};
 use std::time::{Duration, Instant};
 
 const IDLE_PARTITIONS: i32 = 2_000;
+/// Of the topic that a broker's death interrupts.
+const PARTITIONS: i32 = 6;
 const IDLE_TIME: Duration = Duration::from_secs(10);
 /// Acknowledged before and after a death.
 const PROGRESS: usize = 500;
 
-/// A broker by itself: its start, and what 2,000 partitions cost it while nobody uses them.
+/// From an empty machine to ready, with a directory that holds one topic.
 pub async fn start(context: &TestContext, report: &mut Report) -> Result<()> {
     for kind in [BrokerKind::Gregor, BrokerKind::Kafka] {
         let mut side = Side::start(context, kind, 1).await?;
@@ -26,17 +28,22 @@ pub async fn start(context: &TestContext, report: &mut Report) -> Result<()> {
             report.note("start", "ms until ready", kind, millis(start));
             side.cluster.wait_for_topic(&topic, 1, 1).await?;
         }
+    }
+    report.bound("start", Figure::Less(0.1));
+    Ok(())
+}
+
+/// What 2,000 partitions cost a broker while nobody uses them, and how long it needs for them after its death.
+pub async fn idle(context: &TestContext, report: &mut Report) -> Result<()> {
+    for kind in [BrokerKind::Gregor, BrokerKind::Kafka] {
+        let mut side = Side::start(context, kind, 1).await?;
         let idle = side.new_topic(IDLE_PARTITIONS, 1).await?;
         let before = side.processor_time()?;
         // Nothing is waited for here: this is the measured time.
         tokio::time::sleep(IDLE_TIME).await;
         let used = side.processor_time()? - before;
-        report.note(
-            "2,000 idle partitions",
-            "CPU ms/s",
-            kind,
-            used.as_secs_f64() * 1e3 / IDLE_TIME.as_secs_f64(),
-        );
+        let work = used.as_secs_f64() * 1e3 / IDLE_TIME.as_secs_f64();
+        report.note("2,000 idle partitions", "CPU ms/s", kind, work);
         let resident = side.cluster.broker(0)?.process()?.resident_bytes()?;
         report.note("2,000 idle partitions: memory", "MiB", kind, resident as f64 / 1048576.0);
         for _ in 0..REPETITIONS {
@@ -48,59 +55,73 @@ pub async fn start(context: &TestContext, report: &mut Report) -> Result<()> {
             report.note("start after kill -9 with 2,000 partitions", "ms until led", kind, millis(start));
         }
     }
-    report.bound("start", Figure::Less(0.1));
     report.bound("2,000 idle partitions", Figure::Less(1.0));
     report.bound("2,000 idle partitions: memory", Figure::Less(0.1));
     report.bound("start after kill -9 with 2,000 partitions", Figure::Less(1.0 / 3.0));
     Ok(())
 }
 
-/// A leader that is not the controller dies, then the controller does, each returning.
-pub async fn restart_and_failover(sides: &mut [Side; 2], report: &mut Report) -> Result<()> {
+/// How long no record gets through to the partitions that a dying broker led, which is the controller or is not; then it
+/// returns.
+pub async fn failover(sides: &mut [Side; 2], report: &mut Report, of_the_controller: bool) -> Result<()> {
+    let name = if of_the_controller { "controller killed: pause" } else { "leader killed: pause" };
+    let mut loaded = Vec::new();
+    for side in &mut *sides {
+        let topic = side.new_topic(PARTITIONS, 3).await?;
+        let load = Load::start(&side.cluster.bootstrap(), &topic, 500)?;
+        load.wait_for_progress(PROGRESS, SETTLE).await?;
+        loaded.push((topic, load));
+    }
     for _ in 0..REPETITIONS {
-        for side in &mut *sides {
-            let topic = side.new_topic(6, 3).await?;
-            let load = Load::start(&side.cluster.bootstrap(), &topic, 500)?;
-            load.wait_for_progress(PROGRESS, SETTLE).await?;
-            for (case, controller_dies) in [("leader killed", false), ("controller killed", true)] {
-                let controller = side.cluster.wait_for_controller().await?;
-                let victim = if controller_dies { controller } else { (controller + 1) % 3 };
-                let mut led = Vec::new();
-                for partition in 0..6 {
-                    let state =
-                        side.cluster.wait_for_state(&topic, partition, "a leader", |s| s.leader >= 0).await?;
-                    if state.leader == victim {
-                        led.push(partition);
-                    }
-                }
-                load.take_longest_pause(&led);
-                side.cluster.broker(victim)?.kill();
-                wait::until_true("every partition to get on", 2 * SETTLE, || async {
-                    Ok(led.iter().all(|p| {
-                        load.last_progress(*p).is_some_and(|at| at.elapsed() < Duration::from_millis(200))
-                    }))
-                })
-                .await?;
-                for partition in &led {
-                    side.cluster
-                        .wait_for_state(&topic, *partition, "another leader", |s| {
-                            s.leader != victim && s.leader >= 0
-                        })
-                        .await?;
-                }
-                load.wait_for_progress(PROGRESS, SETTLE).await?;
-                let (_, pause) = load.take_longest_pause(&led);
-                report.note(&format!("{case}: pause"), "ms", side.kind(), pause.as_secs_f64() * 1e3);
-                side.cluster.broker(victim)?.start().await?;
-                side.cluster.wait_for_topic(&topic, 6, 3).await?;
-            }
-            load.stop().await?;
-            side.remove_topic(&topic).await?;
+        for (side, (topic, load)) in sides.iter_mut().zip(&loaded) {
+            let controller = side.cluster.wait_for_controller().await?;
+            let victim = if of_the_controller { controller } else { (controller + 1) % 3 };
+            let pause = pause_by_death(side, topic, load, victim).await?;
+            report.note(name, "ms", side.kind(), pause.as_secs_f64() * 1e3);
         }
     }
-    report.bound("leader killed: pause", Figure::Less(0.5));
-    report.bound("controller killed: pause", Figure::Less(0.5));
+    for (side, (topic, load)) in sides.iter().zip(loaded) {
+        load.stop().await?;
+        side.remove_topic(&topic).await?;
+    }
+    report.bound(name, Figure::Less(0.5));
     Ok(())
+}
+
+/// Kills a broker, waits until what it led gets on, and starts it again; gives the longest pause of a partition.
+async fn pause_by_death(side: &mut Side, topic: &str, load: &Load, victim: i32) -> Result<Duration> {
+    let led = led_by(side, topic, victim).await?;
+    load.take_longest_pause(&led);
+    side.cluster.broker(victim)?.kill();
+    for partition in &led {
+        side.cluster
+            .wait_for_state(topic, *partition, "another leader", |s| s.leader != victim && s.leader >= 0)
+            .await?;
+    }
+    wait::until_true("every partition to get on", 2 * SETTLE, || async {
+        let recent = |at: Instant| at.elapsed() < Duration::from_millis(200);
+        Ok(led.iter().all(|partition| load.last_progress(*partition).is_some_and(recent)))
+    })
+    .await?;
+    load.wait_for_progress(PROGRESS, SETTLE).await?;
+    let (_, pause) = load.take_longest_pause(&led);
+    side.cluster.broker(victim)?.start().await?;
+    side.cluster.wait_for_topic(topic, PARTITIONS, 3).await?;
+    side.elect_preferred_leaders(topic, PARTITIONS).await?;
+    Ok(pause)
+}
+
+/// The partitions that a broker leads; there must be one.
+async fn led_by(side: &Side, topic: &str, leader: i32) -> Result<Vec<i32>> {
+    let mut led = Vec::new();
+    for partition in 0..PARTITIONS {
+        let state = side.cluster.wait_for_state(topic, partition, "a leader", |s| s.leader >= 0).await?;
+        if state.leader == leader {
+            led.push(partition);
+        }
+    }
+    ensure!(!led.is_empty(), "broker {leader} leads nothing");
+    Ok(led)
 }
 
 fn millis(start: Instant) -> f64 {

@@ -41,6 +41,23 @@ impl Side {
         Ok(name)
     }
 
+    /// Gives every partition back to the replica that its assignment names first, by the znode that tools used to write.
+    pub async fn elect_preferred_leaders(&self, topic: &str, partitions: i32) -> Result<()> {
+        let named: Vec<String> =
+            (0..partitions).map(|p| format!("{{\"topic\":\"{topic}\",\"partition\":{p}}}")).collect();
+        let plan = format!("{{\"version\":1,\"partitions\":[{}]}}", named.join(","));
+        self.cluster.znodes.create("/admin/preferred_replica_election", plan.as_bytes()).await?;
+        let assignment = self.cluster.znodes.assignment(topic).await?.context("the topic is gone")?;
+        for partition in 0..partitions {
+            let replicas = assignment.partitions.get(&partition.to_string()).context("no such partition")?;
+            let preferred = *replicas.first().context("no replicas")?;
+            self.cluster
+                .wait_for_state(topic, partition, "its preferred leader", |state| state.leader == preferred)
+                .await?;
+        }
+        Ok(())
+    }
+
     /// Removes a topic, so that the next case finds the page cache as this one did.
     pub async fn remove_topic(&self, name: &str) -> Result<()> {
         self.cluster.znodes.create(&format!("/admin/delete_topics/{name}"), b"").await?;
