@@ -22,6 +22,8 @@ use crate::zookeeper::ZooKeeperConfig;
 pub struct BrokerConfig {
     /// Every key of the table.
     pub values: Values,
+    /// Every key that Kafka does not have.
+    pub own: Values,
     /// Who this broker is.
     pub identity: IdentityConfig,
     /// How to reach ZooKeeper.
@@ -76,6 +78,7 @@ impl BrokerConfig {
         }
         let borrowed: Vec<_> = layers.iter().map(|(source, properties)| (*source, properties)).collect();
         let values = Values::resolve(broker_table(), &borrowed)?;
+        let own = Values::resolve(gregor_table(), &borrowed)?;
         let properties: Properties = layers.into_iter().flat_map(|(_, properties)| properties).collect();
         check_listener_overrides(&properties)?;
         refuse_unhonoured(&values)?;
@@ -97,6 +100,7 @@ impl BrokerConfig {
                 .unwrap_or_else(InterBrokerProtocol::latest),
             warnings: warnings(&properties, &values),
             values,
+            own,
             properties,
         })
     }

@@ -152,6 +152,9 @@ pub fn controller_settings(config: &BrokerConfig, broker_id: BrokerId) -> Contro
         listener: control_listener(config),
         features_timeout: config.zookeeper.connection_timeout,
         versions: ControlVersions::of(config.inter_broker_protocol),
+        refusal_timeout: Some(config.own.i32("gregor.controller.refusal.timeout.ms"))
+            .filter(|timeout| *timeout > 0)
+            .map(|timeout| milliseconds(i64::from(timeout))),
     }
 }
 

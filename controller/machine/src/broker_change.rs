@@ -110,11 +110,12 @@ impl Controller {
     }
 
     fn brokers_read(&mut self, registrations: Vec<BrokerRegistration>) {
-        let found: BTreeMap<BrokerId, BrokerRegistration> = self
+        let mut found: BTreeMap<BrokerId, BrokerRegistration> = self
             .compatible(registrations)
             .into_iter()
             .map(|registration| (registration.broker.id, registration))
             .collect();
+        self.settle_refusing(&mut found);
         let dead: Vec<BrokerId> = self.context.brokers.ids().filter(|id| !found.contains_key(id)).collect();
         let mut new = Vec::new();
         let mut bounced = Vec::new();
@@ -158,7 +159,14 @@ impl Controller {
     }
 
     fn broker_modified(&mut self, id: BrokerId, found: Option<BrokerRegistration>) {
-        let (Some(new), Some(old)) = (found, self.context.brokers.get(id)) else { return };
+        let Some(new) = found else { return };
+        if let Some(old) = self.context.brokers.refusing(id) {
+            if new.broker.epoch == old.broker.epoch {
+                self.context.brokers.replace_refusing(new);
+            }
+            return;
+        }
+        let Some(old) = self.context.brokers.get(id) else { return };
         // A new registration under the same id is a bounce, which BrokersChanged deals with.
         if new.broker.epoch != old.broker.epoch {
             return;
@@ -167,6 +175,45 @@ impl Controller {
             self.context.brokers.insert(new);
             self.then([Step::Announce(Vec::new())]);
         }
+    }
+
+    /// Of the brokers that refuse connections: those still registered as before go on so and need nothing now; the others
+    /// lose their channels, and one that is registered anew starts as any new broker.
+    fn settle_refusing(&mut self, found: &mut BTreeMap<BrokerId, BrokerRegistration>) {
+        let refusing: Vec<BrokerId> = self.context.brokers.refusing_ids().collect();
+        for id in refusing {
+            let known = self.context.brokers.refusing(id).map(|registration| registration.broker.epoch);
+            let now = found.get(&id).map(|registration| registration.broker.epoch);
+            if now.is_some() && now <= known {
+                found.remove(&id);
+            } else {
+                self.context.brokers.take_refusing(id);
+                self.close_channel(id);
+            }
+        }
+    }
+
+    /// A broker's process is gone: what would follow the end of its session follows now. Kafka waits for that end. Should the
+    /// broker live after all, it is a leader that others have replaced under a higher epoch, as after an expired session.
+    pub(crate) fn broker_refuses(&mut self, broker: BrokerId, epoch: BrokerEpoch) {
+        if self.context.brokers.set_refusing(broker, epoch) {
+            self.notice(Notice::BrokerRefuses(broker));
+            self.then([Step::Brokers(BrokerStep::Failure(vec![broker]))]);
+        }
+    }
+
+    /// It is there again, in the same session: live as a broker that just started.
+    pub(crate) fn broker_answers(&mut self, broker: BrokerId, epoch: BrokerEpoch) {
+        let known = self.context.brokers.refusing(broker).map(|registration| registration.broker.epoch);
+        if known != Some(epoch) {
+            return;
+        }
+        let Some(registration) = self.context.brokers.take_refusing(broker) else { return };
+        self.notice(Notice::BrokerAnswers(broker));
+        self.then([
+            Step::Brokers(BrokerStep::Register(vec![registration])),
+            Step::Brokers(BrokerStep::Startup(vec![broker])),
+        ]);
     }
 
     fn brokers_started(&mut self, brokers: Vec<BrokerId>) {

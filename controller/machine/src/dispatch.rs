@@ -41,6 +41,8 @@ impl Controller {
             Event::BrokerModified(broker) => {
                 self.store(Operation::ReadBroker(broker), BrokerAwait::Modified(broker));
             }
+            Event::BrokerRefuses(broker, epoch) => self.broker_refuses(broker, epoch),
+            Event::BrokerAnswers(broker, epoch) => self.broker_answers(broker, epoch),
             Event::TopicsChanged => self.store(Operation::ListTopics, TopicAwait::Listed),
             Event::PartitionsChanged(topic) => {
                 // A topic that is unknown yet comes with TopicsChanged, one that was deleted just now is gone.
@@ -105,6 +107,8 @@ fn name(event: &Event) -> &'static str {
         Event::TimerFired(Timer::AutoLeaderRebalance) => "AutoPreferredReplicaLeaderElection",
         Event::BrokersChanged => "BrokerChange",
         Event::BrokerModified(_) => "BrokerModifications",
+        Event::BrokerRefuses(..) => "BrokerRefusal",
+        Event::BrokerAnswers(..) => "BrokerReturn",
         Event::TopicsChanged => "TopicChange",
         Event::PartitionsChanged(_) => "PartitionModifications",
         Event::DeletionsRequested => "TopicDeletion",

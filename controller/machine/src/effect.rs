@@ -61,6 +61,12 @@ pub enum Notice {
     /// Broker left out because it does not support the finalized features.
     #[error("broker {0} does not support the finalized features and is ignored")]
     IncompatibleBroker(BrokerId),
+    /// A broker's process is gone although its session has not expired.
+    #[error("broker {0} refuses connections and counts as gone until it answers or its session ends")]
+    BrokerRefuses(BrokerId),
+    /// It answers again, still registered as before.
+    #[error("broker {0} answers again")]
+    BrokerAnswers(BrokerId),
     /// A topic's deletion has to wait.
     #[error("deletion of topic {topic} waits: {reason}")]
     DeletionWaits {

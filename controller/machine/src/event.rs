@@ -62,6 +62,11 @@ pub enum Event {
     BrokersChanged,
     /// Data of `/brokers/ids/<id>` changed.
     BrokerModified(BrokerId),
+    /// A broker that this controller was connected to has been refusing connections for a while: its process is gone, and
+    /// its session will expire. May be given again and again while it lasts.
+    BrokerRefuses(BrokerId, BrokerEpoch),
+    /// A connection to that broker was made after it had refused some.
+    BrokerAnswers(BrokerId, BrokerEpoch),
     /// Children of `/brokers/topics` changed.
     TopicsChanged,
     /// Data of `/brokers/topics/<topic>` changed (also by this controller's own writes).

@@ -4,10 +4,13 @@
 //!
 //! The queue has no bound of its own: it grows only while the broker is registered but does not answer, which ends with
 //! its session, and its entries share their content.
+//!
+//! A connection that ends is made anew at once: a broker that refuses it for long is gone (see `refusals`).
 
 mod answer;
 mod body;
 mod encode;
+mod refusals;
 mod update_metadata;
 
 use std::sync::Arc;
@@ -23,6 +26,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
 use crate::settings::ControlVersions;
+use refusals::{News, Refusals};
 use update_metadata::EncodedMetadata;
 
 /// Pause before a request is sent again, as in `RequestSendThread`.
@@ -42,6 +46,8 @@ pub(crate) struct ChannelContext {
     pub(crate) controller_epoch: ControllerEpoch,
     pub(crate) listener: ListenerName,
     pub(crate) versions: ControlVersions,
+    /// See [`crate::ControllerSettings::refusal_timeout`].
+    pub(crate) refusal_timeout: Option<Duration>,
     pub(crate) connect: Arc<dyn Connect>,
     pub(crate) events: mpsc::Sender<TermEvent>,
     encoded: EncodedMetadata,
@@ -53,11 +59,21 @@ impl ChannelContext {
         controller_epoch: ControllerEpoch,
         listener: ListenerName,
         versions: ControlVersions,
+        refusal_timeout: Option<Duration>,
         connect: Arc<dyn Connect>,
         events: mpsc::Sender<TermEvent>,
     ) -> ChannelContext {
         let encoded = EncodedMetadata::default();
-        ChannelContext { controller, controller_epoch, listener, versions, connect, events, encoded }
+        ChannelContext {
+            controller,
+            controller_epoch,
+            listener,
+            versions,
+            refusal_timeout,
+            connect,
+            events,
+            encoded,
+        }
     }
 }
 
@@ -76,7 +92,8 @@ impl Channel {
     ) -> Channel {
         let (queue, requests) = mpsc::unbounded_channel();
         let stop = CancellationToken::new();
-        let sender = Sender { broker, context, connection: None };
+        let refusals = Refusals::new(context.refusal_timeout);
+        let sender = Sender { broker, context, connection: None, refusals };
         let stopped = stop.clone();
         tasks.spawn(async move {
             stopped.run_until_cancelled(sender.run(requests)).await;
@@ -97,22 +114,62 @@ impl Drop for Channel {
     }
 }
 
+/// Waits until a connection ends; for ever without one.
+async fn lost(connection: Option<&Connection>) {
+    match connection {
+        Some(connection) => connection.closed().await,
+        None => std::future::pending().await,
+    }
+}
+
 struct Sender {
     broker: Arc<BrokerEndpoints>,
     context: Arc<ChannelContext>,
     connection: Option<Connection>,
+    refusals: Refusals,
 }
 
 impl Sender {
     async fn run(mut self, mut requests: mpsc::UnboundedReceiver<ControlRequest>) {
-        while let Some(request) = requests.recv().await {
-            let event = self.send_until_answered(&request).await;
-            if let Some(event) = event {
-                let controller_epoch = self.context.controller_epoch;
-                // Fails only when the controller has stopped.
-                let _ =
-                    self.context.events.send(TermEvent { controller_epoch, event, at: Instant::now() }).await;
+        loop {
+            let lost = lost(self.connection.as_ref());
+            tokio::select! {
+                request = requests.recv() => {
+                    let Some(request) = request else { return };
+                    if let Some(event) = self.send_until_answered(&request).await {
+                        self.tell(event).await;
+                    }
+                }
+                () = lost => self.reconnect().await,
             }
+        }
+    }
+
+    async fn tell(&self, event: Event) {
+        let controller_epoch = self.context.controller_epoch;
+        // Fails only when the controller has stopped.
+        let _ = self.context.events.send(TermEvent { controller_epoch, event, at: Instant::now() }).await;
+    }
+
+    /// An idle connection ended: its broker is dead if it refuses a new one for long. Whatever else is wrong the next
+    /// request finds out.
+    async fn reconnect(&mut self) {
+        self.connection = None;
+        while let Err(error) = self.connection().await {
+            if !error.is_refusal() {
+                return;
+            }
+            tokio::time::sleep(RESEND_PAUSE).await;
+        }
+    }
+
+    /// Tells what a try to connect says about the broker.
+    async fn note(&mut self, news: Option<News>) {
+        let (broker, epoch) = (self.broker.id, self.broker.epoch);
+        match news {
+            Some(News::Refuses) => self.tell(Event::BrokerRefuses(broker, epoch)).await,
+            Some(News::Answers) => self.tell(Event::BrokerAnswers(broker, epoch)).await,
+            None => {}
         }
     }
 
@@ -145,8 +202,17 @@ impl Sender {
             return Err(ClientError::Disconnected(reason));
         };
         let client_id = self.context.controller.to_string();
-        let connection = self.context.connect.connect(endpoint, &client_id).await?;
-        info!(broker = %self.broker.id, host = endpoint.host, port = endpoint.port, "controller connected");
+        let connected = self.context.connect.connect(endpoint, &client_id).await;
+        if connected.is_ok() {
+            info!(broker = %self.broker.id, host = endpoint.host, port = endpoint.port, "controller connected");
+        }
+        let news = match &connected {
+            Ok(_) => self.refusals.connected(),
+            Err(error) if error.is_refusal() => self.refusals.refused(Instant::now()),
+            Err(_) => self.refusals.failed(),
+        };
+        self.note(news).await;
+        let connection = connected?;
         self.connection = Some(connection.clone());
         Ok(connection)
     }

@@ -15,6 +15,9 @@ pub struct ControllerSettings {
     pub listener: ListenerName,
     /// `zookeeper.connection.timeout.ms`: how long a written `/feature` may take to be seen.
     pub features_timeout: Duration,
+    /// `gregor.controller.refusal.timeout.ms`: how long a broker must refuse connections to count as gone; `None` to wait for
+    /// the end of its session, as Kafka does.
+    pub refusal_timeout: Option<Duration>,
     /// Versions of the requests to brokers.
     pub versions: ControlVersions,
 }

@@ -35,6 +35,8 @@ pub enum Timer {
     AlterPartition,
     /// Send to this broker again.
     Channel(BrokerId),
+    /// The controller learns that this broker refuses connections, or that it takes them.
+    Refusal(BrokerId, bool),
     /// A timer of the controller, of its term of that number.
     Controller(u64),
     /// Try to register again.
@@ -71,6 +73,8 @@ pub enum Event {
     Fault,
     /// A fault's second half.
     Undo(Undo),
+    /// Controllers try to connect to this broker: down, or before this time, it seems to refuse.
+    Refusal(BrokerId, i64),
     /// The next scene of [`crate::missed_term`].
     MissTerm(MissedTerm),
     /// The next act of the administrator.

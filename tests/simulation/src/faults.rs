@@ -8,6 +8,9 @@ use crate::message::{Node, Request};
 use crate::scenario::draw_replicas;
 use crate::world::World;
 
+/// `gregor.controller.refusal.timeout.ms`.
+const REFUSAL_TIMEOUT_MS: i64 = 1_000;
+
 /// What a crash does to the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Crash {
@@ -112,7 +115,12 @@ impl World {
                 let until = self.core.now + duration_ms;
                 self.broker(broker).slow_disk(until);
             }
-            92..=94 => self.fail_dir(broker, duration_ms),
+            92..=93 => self.fail_dir(broker, duration_ms),
+            94 => {
+                self.core.trace(|| format!("{} seems to refuse connections for {duration_ms} ms", broker.0));
+                let until = self.core.now + duration_ms;
+                self.core.after(0, Event::Refusal(broker, until));
+            }
             _ => {
                 self.core.trace(|| format!("{} is to shut down", broker.0));
                 let (core, broker) = self.core_and(broker);
@@ -152,7 +160,20 @@ impl World {
         if crash == Crash::NewDisk {
             broker.disk.replace();
         }
+        self.core.after(REFUSAL_TIMEOUT_MS, Event::Refusal(id, 0));
         self.core.after(down_ms, Event::Undo(Undo::Start(id)));
+    }
+
+    /// What the controllers' channels find out about a broker, until it takes connections.
+    pub(crate) fn try_connecting(&mut self, id: BrokerId, until: i64) {
+        let (core, broker) = self.core_and(id);
+        let refuses = broker.is_down() || core.now < until;
+        for other in self.brokers.iter().filter(|other| other.id != id) {
+            other.notice_refusal(&mut self.core, id, refuses);
+        }
+        if refuses {
+            self.core.after(REFUSAL_TIMEOUT_MS, Event::Refusal(id, until));
+        }
     }
 
     fn cut(&mut self, broker: BrokerId, duration_ms: i64) {

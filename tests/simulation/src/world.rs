@@ -180,6 +180,7 @@ impl World {
             }
             Event::Fault | Event::Administer => {}
             Event::Undo(undo) => self.undo(undo),
+            Event::Refusal(broker, until) => self.try_connecting(broker, until),
             Event::MissTerm(scene) if self.phase == Phase::Faults => self.play_missed_term(scene),
             Event::MissTerm(_) => {}
             Event::Check => self.check(),

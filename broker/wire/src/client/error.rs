@@ -52,3 +52,10 @@ pub enum ClientError {
     #[error("ApiVersions was answered with error code {0}")]
     Negotiation(i16),
 }
+
+impl ClientError {
+    /// Whether the host answered that nobody listens at that port.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, ClientError::Connect { source, .. } if source.kind() == io::ErrorKind::ConnectionRefused)
+    }
+}

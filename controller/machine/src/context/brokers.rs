@@ -14,7 +14,7 @@ pub(crate) enum Liveness {
     Online,
     /// Live, but in controlled shutdown.
     ShuttingDown,
-    /// Not registered, or the replica's log directory failed.
+    /// Not registered, refusing connections, or the replica's log directory failed.
     Offline,
 }
 
@@ -22,6 +22,8 @@ pub(crate) enum Liveness {
 #[derive(Debug, Default)]
 pub(crate) struct Brokers {
     registered: BTreeMap<BrokerId, BrokerRegistration>,
+    /// Registered still, but refusing connections: not live.
+    refusing: BTreeMap<BrokerId, BrokerRegistration>,
     shutting_down: BTreeSet<BrokerId>,
     channels: BTreeSet<BrokerId>,
 }
@@ -61,6 +63,37 @@ impl Brokers {
     /// Addresses of live or shutting-down brokers, by id.
     pub(crate) fn endpoints(&self) -> Vec<Arc<BrokerEndpoints>> {
         self.registered.values().map(|registration| Arc::clone(&registration.broker)).collect()
+    }
+
+    /// Takes a broker that refuses connections out of the live ones, if its epoch is this, and only as long as those that
+    /// refuse are fewer than the others: when most of them do, it is this broker that cannot reach them.
+    pub(crate) fn set_refusing(&mut self, id: BrokerId, epoch: BrokerEpoch) -> bool {
+        if self.epoch(id) != Some(epoch) || self.refusing.len() + 2 >= self.registered.len() {
+            return false;
+        }
+        let removed = self.registered.remove(&id);
+        self.refusing.extend(removed.map(|registration| (id, registration)));
+        true
+    }
+
+    /// The registration of a broker that refuses connections.
+    pub(crate) fn refusing(&self, id: BrokerId) -> Option<&BrokerRegistration> {
+        self.refusing.get(&id)
+    }
+
+    /// Brokers that refuse connections, by id.
+    pub(crate) fn refusing_ids(&self) -> impl Iterator<Item = BrokerId> {
+        self.refusing.keys().copied()
+    }
+
+    /// Forgets that a broker refuses connections; gives its registration.
+    pub(crate) fn take_refusing(&mut self, id: BrokerId) -> Option<BrokerRegistration> {
+        self.refusing.remove(&id)
+    }
+
+    /// Replaces the registration of a broker that refuses connections.
+    pub(crate) fn replace_refusing(&mut self, registration: BrokerRegistration) {
+        self.refusing.insert(registration.broker.id, registration);
     }
 
     /// Adds or replaces a live broker.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gregor_model::BrokerId;
+use gregor_model::{BrokerEpoch, BrokerId};
 
 use super::world::World;
 use super::zoo::partition;
@@ -28,6 +28,57 @@ fn a_bounce_is_failure_and_startup() {
             "UMR 1,2: live[1,2] t-0 L2 e1 v1 i[2]",
         ]
     );
+}
+
+#[test]
+fn a_broker_that_refuses_connections_is_replaced_before_its_session_ends() {
+    let mut world = World::in_charge(&[1, 2, 3], &[("t", &[&[2, 3]])]);
+    let (broker, epoch) = (BrokerId(2), world.epoch(2));
+    let stale = BrokerEpoch(epoch.0 - 1);
+    assert!(world.give(Event::BrokerRefuses(broker, stale)).is_empty());
+    let lines = world.give(Event::BrokerRefuses(broker, epoch));
+    assert_eq!(lines[1..3], ["set t-0 L3 e1 v1 i[3]", "LISR 3: t-0 L3 e1 v1 i[3] r[2,3]"]);
+    assert!(lines.iter().all(|line| !line.contains("LISR 2") && !line.contains("live[1,2")), "{lines:?}");
+    // Once more is nothing new, and what others register changes nothing for it.
+    assert!(world.give(Event::BrokerRefuses(broker, epoch)).is_empty());
+    assert_eq!(world.give(Event::BrokersChanged), ["ReadBrokers"]);
+    assert!(world.controller.broker(broker).is_none());
+    let lines = world.give(Event::BrokerAnswers(broker, epoch));
+    assert!(lines.contains(&"LISR 2: t-0 L3 e1 v1 i[3] r[2,3]".to_owned()), "{lines:?}");
+    assert!(world.controller.broker(broker).is_some());
+    assert!(world.give(Event::BrokerAnswers(broker, epoch)).is_empty());
+}
+
+#[test]
+fn the_end_of_its_session_or_a_new_one_ends_a_refusal() {
+    for restarts in [false, true] {
+        let mut world = World::in_charge(&[1, 2, 3], &[("t", &[&[2, 3]])]);
+        let (broker, epoch) = (BrokerId(2), world.epoch(2));
+        world.give(Event::BrokerRefuses(broker, epoch));
+        if restarts {
+            let lines = world.start(2);
+            assert_eq!(lines[..3], ["ReadBrokers", "remove broker 2", "add broker 2"]);
+            assert!(lines.contains(&"LISR 2: t-0 L3 e1 v1 i[3] r[2,3]".to_owned()), "{lines:?}");
+        } else {
+            assert_eq!(world.kill(2), ["ReadBrokers", "remove broker 2"]);
+        }
+        assert!(world.give(Event::BrokerAnswers(broker, epoch)).is_empty());
+        assert_eq!(world.controller.broker(broker).is_some(), restarts);
+    }
+}
+
+#[test]
+fn when_most_brokers_refuse_it_is_not_they_who_are_gone() {
+    for (brokers, taken) in [(2, 0), (3, 1), (4, 1), (5, 2)] {
+        let ids: Vec<i32> = (1..=brokers).collect();
+        let mut world = World::in_charge(&ids, &[]);
+        for id in 2..=brokers {
+            let epoch = world.epoch(id);
+            world.give(Event::BrokerRefuses(BrokerId(id), epoch));
+        }
+        let live = ids.iter().filter(|id| world.controller.broker(BrokerId(**id)).is_some()).count();
+        assert_eq!(live, ids.len() - taken, "of {brokers}");
+    }
 }
 
 #[test]

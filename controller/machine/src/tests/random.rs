@@ -22,6 +22,10 @@ const TOPICS: usize = 3;
 enum Action {
     Kill(i32),
     Start(i32),
+    /// Its process is gone, its session is not; or so it seems.
+    Refuse(i32),
+    /// It is there again.
+    Return(i32),
     Create(usize, Vec<Vec<i32>>),
     Grow(usize, Vec<i32>),
     Delete(usize),
@@ -56,6 +60,8 @@ fn action() -> impl Strategy<Value = Action> {
     prop_oneof![
         3 => broker().prop_map(Action::Kill),
         4 => broker().prop_map(Action::Start),
+        2 => broker().prop_map(Action::Refuse),
+        2 => broker().prop_map(Action::Return),
         3 => (0..TOPICS, prop::collection::vec(replicas(), 1..3)).prop_map(|(topic, lists)| Action::Create(topic, lists)),
         1 => (0..TOPICS, replicas()).prop_map(|(topic, list)| Action::Grow(topic, list)),
         1 => (0..TOPICS).prop_map(Action::Delete),
@@ -177,6 +183,16 @@ impl Life {
             Action::Start(broker) => {
                 self.world.zoo.register(broker);
                 self.give(Event::BrokersChanged);
+            }
+            Action::Refuse(broker) => {
+                if let Some(registration) = self.world.zoo.brokers.get(&BrokerId(broker)) {
+                    self.give(Event::BrokerRefuses(BrokerId(broker), registration.broker.epoch));
+                }
+            }
+            Action::Return(broker) => {
+                if let Some(registration) = self.world.zoo.brokers.get(&BrokerId(broker)) {
+                    self.give(Event::BrokerAnswers(BrokerId(broker), registration.broker.epoch));
+                }
             }
             Action::Create(topic, lists) => self.create(topic, &lists),
             Action::Grow(topic, list) => self.grow(topic, &list),

@@ -97,7 +97,7 @@ fn log(notice: &Notice) {
         | Notice::EventAbandoned { .. }
         | Notice::IsrRemovalFailed { .. }
         | Notice::ReassignmentFailed { .. } => error!("{notice}"),
-        Notice::IncompatibleBroker(_) => warn!("{notice}"),
-        Notice::DeletionWaits { .. } => info!("{notice}"),
+        Notice::IncompatibleBroker(_) | Notice::BrokerRefuses(_) => warn!("{notice}"),
+        Notice::BrokerAnswers(_) | Notice::DeletionWaits { .. } => info!("{notice}"),
     }
 }

@@ -119,6 +119,7 @@ impl Worker {
             epoch,
             self.settings.listener.clone(),
             self.settings.versions,
+            self.settings.refusal_timeout,
             self.connect.clone(),
             self.events.clone(),
         );

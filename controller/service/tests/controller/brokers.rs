@@ -194,6 +194,7 @@ impl Candidate {
             listener: ListenerName::new("PLAINTEXT"),
             features_timeout: std::time::Duration::from_secs(6),
             versions: ControlVersions::of(InterBrokerProtocol::latest()),
+            refusal_timeout: Some(std::time::Duration::from_millis(200)),
         };
         let connect = Arc::new(TestConnect(brokers.clone()));
         let (service, controller) =

@@ -9,7 +9,7 @@ use gregor_controller_machine::{
     ControlRequest, Controller, ControllerConfig, Effect, Event, LossReason, Operation, OperationId, Outcome,
     Reply, RequestId, Snapshot, Timer as ControllerTimer,
 };
-use gregor_model::{BrokerId, ControllerEpoch, TopicName, ZnodeVersion};
+use gregor_model::{BrokerEpoch, BrokerId, ControllerEpoch, TopicName, ZnodeVersion};
 
 use super::session::Tag;
 use super::{Context, InFlight, Process};
@@ -22,6 +22,7 @@ const SNAPSHOT_PARTS: u8 = 6;
 
 #[derive(Debug, Default)]
 struct Channel {
+    epoch: BrokerEpoch,
     queue: VecDeque<ControlRequest>,
     in_flight: Option<Correlation>,
 }
@@ -168,7 +169,8 @@ impl Process {
         match effect {
             Effect::Store { id, operation } => self.store(cx, id, operation),
             Effect::AddBroker(broker) => {
-                self.controller.channels.insert(broker.id, Channel::default());
+                let channel = Channel { epoch: broker.epoch, ..Channel::default() };
+                self.controller.channels.insert(broker.id, channel);
             }
             Effect::RemoveBroker(broker) => self.close_channel(broker),
             Effect::Send { broker, request } => {
@@ -253,6 +255,16 @@ impl Process {
         if let Some(event) = event {
             self.give(cx, event);
         }
+    }
+
+    /// A channel found its broker refusing connections, or taking them.
+    pub(super) fn on_refusal(&mut self, cx: &mut Context<'_>, broker: BrokerId, refuses: bool) {
+        let Some(epoch) = self.controller.channels.get(&broker).map(|channel| channel.epoch) else { return };
+        let event = match refuses {
+            true => Event::BrokerRefuses(broker, epoch),
+            false => Event::BrokerAnswers(broker, epoch),
+        };
+        self.give(cx, event);
     }
 
     /// A request to the controller came in.

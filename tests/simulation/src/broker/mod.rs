@@ -251,6 +251,13 @@ impl Broker {
         }
     }
 
+    /// As the controller: learns whether another broker refuses connections.
+    pub fn notice_refusal(&self, core: &mut Core, whom: BrokerId, refuses: bool) {
+        if let Some(process) = self.process.as_ref().filter(|process| process.controller.is_active()) {
+            core.after(0, Event::Timer(self.id, process.number, Timer::Refusal(whom, refuses)));
+        }
+    }
+
     /// Takes an event that concerns this broker.
     pub fn take(&mut self, core: &mut Core, event: Event) {
         if self.process.is_some()
@@ -463,6 +470,7 @@ impl Process {
                 }
             }
             Timer::Channel(broker) => self.pump_channel(cx, broker),
+            Timer::Refusal(broker, refuses) => self.on_refusal(cx, broker, refuses),
             Timer::Controller(number) => self.on_controller_timer(cx, number),
             Timer::Register => self.register(cx),
             Timer::DiskWorks => self.disk_works(cx),

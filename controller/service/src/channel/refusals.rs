@@ -1,0 +1,107 @@
+//! When refused connections mean that a broker's process is gone: a port that a process listened on refuses connections once
+//! the process has ended, long before ZooKeeper notices. Kafka has nothing like it.
+//!
+//! A broker that was never reached says nothing by refusing: Kafka registers before it listens.
+
+use std::time::{Duration, Instant};
+
+/// What the controller is to be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum News {
+    /// It has refused for so long that it counts as gone.
+    Refuses,
+    /// It is there again.
+    Answers,
+}
+
+/// The tries to connect to one broker, as far as they say something.
+#[derive(Debug)]
+pub(super) struct Refusals {
+    timeout: Option<Duration>,
+    was_connected: bool,
+    /// The first of an unbroken series.
+    since: Option<Instant>,
+    told: Option<Instant>,
+}
+
+impl Refusals {
+    /// Of a broker that was not tried yet; `None` never to tell anything.
+    pub(super) fn new(timeout: Option<Duration>) -> Refusals {
+        Refusals { timeout, was_connected: false, since: None, told: None }
+    }
+
+    /// A connection was made.
+    pub(super) fn connected(&mut self) -> Option<News> {
+        self.was_connected = true;
+        self.since = None;
+        self.told.take().map(|_| News::Answers)
+    }
+
+    /// A connection was refused. Told once per timeout, as the controller may not have believed it the first time.
+    pub(super) fn refused(&mut self, now: Instant) -> Option<News> {
+        let timeout = self.timeout.filter(|_| self.was_connected)?;
+        let since = *self.since.get_or_insert(now);
+        let last = self.told.unwrap_or(since);
+        if now.saturating_duration_since(last) < timeout {
+            return None;
+        }
+        self.told = Some(now);
+        Some(News::Refuses)
+    }
+
+    /// It failed in another way, which may be the network's fault.
+    pub(super) fn failed(&mut self) -> Option<News> {
+        self.since = None;
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Clone, Copy)]
+    enum Try {
+        Connected,
+        Refused(u64),
+        Failed,
+    }
+    use Try::{Connected, Failed, Refused};
+
+    #[test]
+    fn only_a_broker_that_was_there_and_refuses_for_long_is_gone() {
+        let refuses = Some(News::Refuses);
+        let cases: [(&str, Option<u64>, &[(Try, Option<News>)]); 6] = [
+            ("never reached", Some(10), &[(Refused(0), None), (Refused(50), None)]),
+            ("switched off", None, &[(Connected, None), (Refused(0), None), (Refused(50), None)]),
+            ("not for long", Some(10), &[(Connected, None), (Refused(0), None), (Refused(9), None)]),
+            (
+                "gone and back",
+                Some(10),
+                &[(Connected, None), (Refused(0), None), (Refused(10), refuses), (Connected, Some(News::Answers))],
+            ),
+            (
+                "told again",
+                Some(10),
+                &[(Connected, None), (Refused(0), None), (Refused(12), refuses), (Refused(20), None), (Refused(22), refuses)],
+            ),
+            (
+                "not in a row",
+                Some(10),
+                &[(Connected, None), (Refused(0), None), (Failed, None), (Refused(12), None), (Refused(22), refuses)],
+            ),
+        ];
+        let start = Instant::now();
+        for (name, timeout, tries) in cases {
+            let mut refusals = Refusals::new(timeout.map(Duration::from_millis));
+            for (number, (tried, expected)) in tries.iter().enumerate() {
+                let news = match tried {
+                    Connected => refusals.connected(),
+                    Refused(at) => refusals.refused(start + Duration::from_millis(*at)),
+                    Failed => refusals.failed(),
+                };
+                assert_eq!(news, *expected, "{name}, try {number}");
+            }
+        }
+    }
+}
