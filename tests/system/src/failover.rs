@@ -2,6 +2,7 @@
 
 use anyhow::{Context as _, Result, ensure};
 use gregor_harness::cluster::{SESSION_TIMEOUT, SETTLE};
+use gregor_harness::znodes::PartitionState;
 use gregor_harness::{Cluster, ClusterBuilder, Load, read_back, replicas, run, wait};
 use std::time::{Duration, Instant};
 
@@ -29,6 +30,38 @@ fn acknowledged_messages_survive_the_leaders_death() {
         load.wait_for_progress(500, SETTLE).await?;
         let acknowledged = load.stop().await?;
         read_everything_back(&cluster, &acknowledged).await
+    });
+}
+
+#[test]
+fn a_dead_process_is_replaced_before_its_session_ends() {
+    run(async |context| {
+        let mut cluster = ClusterBuilder::new(3)?
+            .property("zookeeper.session.timeout.ms", "45000")
+            .property("min.insync.replicas", "2")
+            .start(context)
+            .await?;
+        cluster.create_topic(TOPIC, PARTITIONS, 3).await?;
+        let load = Load::start(&cluster.bootstrap(), TOPIC, 500)?;
+        load.wait_for_progress(200, SETTLE).await?;
+
+        let victim = (cluster.wait_for_controller().await? + 1) % 3;
+        let led = |state: &PartitionState| state.leader == victim;
+        let (mut partition, mut found) = (0, false);
+        while !found {
+            ensure!(partition < PARTITIONS, "broker {victim} leads nothing");
+            found = cluster.znodes.partition_state(TOPIC, partition).await?.as_ref().is_some_and(led);
+            partition += i32::from(!found);
+        }
+        cluster.broker(victim)?.kill();
+        let killed = Instant::now();
+        cluster.wait_for_state(TOPIC, partition, "another leader", |state| !led(state)).await?;
+        println!("another leader {:?} after the kill", killed.elapsed());
+        ensure!(cluster.znodes.broker_ids().await?.contains(&victim), "its session ended first");
+        load.wait_for_progress(200, SETTLE).await?;
+        let acknowledged = load.stop().await?;
+        let topic = read_back::read_topic(&cluster.bootstrap(), TOPIC, PARTITIONS).await?;
+        read_back::check_acknowledged(&acknowledged, &topic)
     });
 }
 

@@ -78,17 +78,34 @@ mod tests {
             (
                 "gone and back",
                 Some(10),
-                &[(Connected, None), (Refused(0), None), (Refused(10), refuses), (Connected, Some(News::Answers))],
+                &[
+                    (Connected, None),
+                    (Refused(0), None),
+                    (Refused(10), refuses),
+                    (Connected, Some(News::Answers)),
+                ],
             ),
             (
                 "told again",
                 Some(10),
-                &[(Connected, None), (Refused(0), None), (Refused(12), refuses), (Refused(20), None), (Refused(22), refuses)],
+                &[
+                    (Connected, None),
+                    (Refused(0), None),
+                    (Refused(12), refuses),
+                    (Refused(20), None),
+                    (Refused(22), refuses),
+                ],
             ),
             (
                 "not in a row",
                 Some(10),
-                &[(Connected, None), (Refused(0), None), (Failed, None), (Refused(12), None), (Refused(22), refuses)],
+                &[
+                    (Connected, None),
+                    (Refused(0), None),
+                    (Failed, None),
+                    (Refused(12), None),
+                    (Refused(22), refuses),
+                ],
             ),
         ];
         let start = Instant::now();
