@@ -5,12 +5,11 @@
 //! The queue has no bound of its own: it grows only while the broker is registered but does not answer, which ends with
 //! its session, and its entries share their content.
 //!
-//! A connection that ends is made anew at once: a broker that refuses it for long is gone (see `refusals`).
+//! A connection that ends is made anew at once: a broker that refuses it for long is gone (see [`crate::refusals`]).
 
 mod answer;
 mod body;
 mod encode;
-mod refusals;
 mod update_metadata;
 
 use std::sync::Arc;
@@ -25,8 +24,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
+use crate::refusals::{Departure, News, Refusals};
 use crate::settings::ControlVersions;
-use refusals::{News, Refusals};
 use update_metadata::EncodedMetadata;
 
 /// Pause before a request is sent again, as in `RequestSendThread`.
@@ -48,6 +47,8 @@ pub(crate) struct ChannelContext {
     pub(crate) versions: ControlVersions,
     /// See [`crate::ControllerSettings::refusal_timeout`].
     pub(crate) refusal_timeout: Option<Duration>,
+    /// The broker whose death brought this term about.
+    pub(crate) departed: Option<Departure>,
     pub(crate) connect: Arc<dyn Connect>,
     pub(crate) events: mpsc::Sender<TermEvent>,
     encoded: EncodedMetadata,
@@ -60,6 +61,7 @@ impl ChannelContext {
         listener: ListenerName,
         versions: ControlVersions,
         refusal_timeout: Option<Duration>,
+        departed: Option<Departure>,
         connect: Arc<dyn Connect>,
         events: mpsc::Sender<TermEvent>,
     ) -> ChannelContext {
@@ -70,6 +72,7 @@ impl ChannelContext {
             listener,
             versions,
             refusal_timeout,
+            departed,
             connect,
             events,
             encoded,
@@ -92,7 +95,8 @@ impl Channel {
     ) -> Channel {
         let (queue, requests) = mpsc::unbounded_channel();
         let stop = CancellationToken::new();
-        let refusals = Refusals::new(context.refusal_timeout);
+        let departed = context.departed.filter(|departed| departed.is_of(&broker));
+        let refusals = Refusals::new(context.refusal_timeout, departed);
         let sender = Sender { broker, context, connection: None, refusals };
         let stopped = stop.clone();
         tasks.spawn(async move {

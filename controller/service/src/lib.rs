@@ -11,11 +11,13 @@ mod channel;
 mod environment;
 mod handle;
 mod metrics;
+mod refusals;
 mod rpc;
 mod service;
 mod settings;
 mod state_change_log;
 mod term;
+mod vigil;
 
 pub use environment::ControllerEnvironment;
 pub use handle::{ControllerHandle, TopicStanding};

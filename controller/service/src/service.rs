@@ -33,6 +33,7 @@ use crate::handle::{Ask, ControllerHandle, TopicStanding};
 use crate::metrics::ControllerMetrics;
 use crate::settings::ControllerSettings;
 use crate::term::Term;
+use crate::vigil::Vigil;
 
 /// While so many events wait in the machine, no more are taken: their senders wait.
 const BACKLOG_MAX: usize = 1_000;
@@ -71,6 +72,7 @@ impl ControllerService {
             active,
             office: None,
             candidacy: None,
+            vigil: None,
             retry_at: None,
             renewal: None,
             operation: None,
@@ -119,6 +121,8 @@ struct Worker {
     office: Option<Office>,
     // The next read of `/controller`; none while this broker is not registered.
     candidacy: Option<Candidacy>,
+    // Over the controller, while it is another broker.
+    vigil: Option<Vigil>,
     // When to read `/controller` again after a failure.
     retry_at: Option<Instant>,
     // Registering under a new session.

@@ -2,7 +2,6 @@
 
 use anyhow::{Context as _, Result, ensure};
 use gregor_harness::cluster::{SESSION_TIMEOUT, SETTLE};
-use gregor_harness::znodes::PartitionState;
 use gregor_harness::{Cluster, ClusterBuilder, Load, read_back, replicas, run, wait};
 use std::time::{Duration, Instant};
 
@@ -35,7 +34,17 @@ fn acknowledged_messages_survive_the_leaders_death() {
 
 #[test]
 fn a_dead_process_is_replaced_before_its_session_ends() {
-    run(async |context| {
+    replaced_before_its_session_ends(false);
+}
+
+#[test]
+fn a_dead_controller_is_replaced_before_its_session_ends() {
+    replaced_before_its_session_ends(true);
+}
+
+/// Kills a leader, which is the controller or is not, with sessions that outlast the test.
+fn replaced_before_its_session_ends(controller_dies: bool) {
+    run(async move |context| {
         let mut cluster = ClusterBuilder::new(3)?
             .property("zookeeper.session.timeout.ms", "45000")
             .property("min.insync.replicas", "2")
@@ -45,18 +54,24 @@ fn a_dead_process_is_replaced_before_its_session_ends() {
         let load = Load::start(&cluster.bootstrap(), TOPIC, 500)?;
         load.wait_for_progress(200, SETTLE).await?;
 
-        let victim = (cluster.wait_for_controller().await? + 1) % 3;
-        let led = |state: &PartitionState| state.leader == victim;
-        let (mut partition, mut found) = (0, false);
-        while !found {
-            ensure!(partition < PARTITIONS, "broker {victim} leads nothing");
-            found = cluster.znodes.partition_state(TOPIC, partition).await?.as_ref().is_some_and(led);
-            partition += i32::from(!found);
+        let controller = cluster.wait_for_controller().await?;
+        let victim = if controller_dies { controller } else { (controller + 1) % 3 };
+        let mut led = Vec::new();
+        for partition in 0..PARTITIONS {
+            let state = cluster.wait_for_state(TOPIC, partition, "a leader", |state| state.leader >= 0).await?;
+            led.extend((state.leader == victim).then_some(partition));
         }
+        ensure!(!led.is_empty(), "broker {victim} leads nothing");
         cluster.broker(victim)?.kill();
         let killed = Instant::now();
-        cluster.wait_for_state(TOPIC, partition, "another leader", |state| !led(state)).await?;
-        println!("another leader {:?} after the kill", killed.elapsed());
+        for partition in led {
+            cluster
+                .wait_for_state(TOPIC, partition, "another leader", |state| {
+                    state.leader >= 0 && state.leader != victim
+                })
+                .await?;
+        }
+        println!("other leaders {:?} after the kill", killed.elapsed());
         ensure!(cluster.znodes.broker_ids().await?.contains(&victim), "its session ended first");
         load.wait_for_progress(200, SETTLE).await?;
         let acknowledged = load.stop().await?;

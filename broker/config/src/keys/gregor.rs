@@ -12,7 +12,7 @@ pub(super) const KEYS: &[ConfigKey] = &[
     int(
         "gregor.controller.refusal.timeout.ms",
         "1000",
-        "How long a broker that the controller was connected to must refuse connections until it counts as gone and others lead in its place, without waiting for the end of its ZooKeeper session, in milliseconds. Only as long as fewer brokers refuse than answer. 0 to wait for ZooKeeper as Kafka does.",
+        "How long a broker that was connected to must refuse connections until it counts as gone and is replaced, as leader or as controller, without waiting for the end of its ZooKeeper session, in milliseconds. Leaders only as long as fewer brokers refuse than answer. 0 to wait for ZooKeeper as Kafka does.",
     )
     .at_least(0),
 ];

@@ -18,7 +18,9 @@ use tracing::{error, info, warn};
 use super::{Office, Worker};
 use crate::channel::ChannelContext;
 use crate::environment::ControllerEnvironment;
+use crate::refusals::Departure;
 use crate::term::Term;
+use crate::vigil::{Vigil, Watcher};
 
 /// Pause after an election or a registration failed.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
@@ -36,6 +38,7 @@ impl Worker {
             return;
         }
         self.candidacy = None;
+        self.vigil = None;
         self.retry_at = None;
         self.lose(LossReason::SessionExpired).await;
         let renewed = status.generation != self.generation && status.state != SessionState::Expired;
@@ -60,7 +63,8 @@ impl Worker {
         match node {
             Ok(None) => {
                 self.lose(LossReason::ControllerMoved).await;
-                self.stand().await;
+                let departed = self.vigil.take().and_then(|vigil| vigil.departure());
+                self.stand(departed).await;
             }
             Ok(Some(node)) => self.on_elected(&node).await,
             // The change of the session tells what to do.
@@ -74,6 +78,7 @@ impl Worker {
 
     async fn on_elected(&mut self, node: &Node) {
         let own_session = self.session.pinned_to(self.generation).id().await.ok();
+        self.vigil = None;
         let is_ours = node.stat.ephemeral_owner.is_some() && node.stat.ephemeral_owner == own_session;
         if !is_ours {
             match controller::decode(&node.data) {
@@ -83,6 +88,7 @@ impl Worker {
                 Err(error) => error!(%error, "unreadable /controller"),
             }
             self.lose(LossReason::ControllerMoved).await;
+            self.watch_over_controller();
         } else if self.office.is_none() {
             // We have resigned, or won without knowing. Nobody is elected while the node stands.
             warn!("/controller names this broker, which does not hold the office: giving it up");
@@ -98,11 +104,13 @@ impl Worker {
     }
 
     /// Stands for election once; if another broker wins, the watch on `/controller` tells.
-    async fn stand(&mut self) {
+    async fn stand(&mut self, departed: Option<Departure>) {
         let store = Store::new(self.session.pinned_to(self.generation));
         let broker = self.settings.machine.broker_id;
         match store.elect(broker, Timestamp::now()).await {
-            Ok(Candidacy::Won { epoch, fence }) => self.take_office(epoch, fence, store).await,
+            Ok(Candidacy::Won { epoch, fence }) => {
+                self.take_office(epoch, fence, store, departed).await;
+            }
             Ok(Candidacy::Lost) => info!("another broker was elected controller"),
             Err(ZooKeeperError::SessionExpired | ZooKeeperError::Closed) => {}
             Err(error) => {
@@ -112,7 +120,25 @@ impl Worker {
         }
     }
 
-    async fn take_office(&mut self, epoch: ControllerEpoch, fence: Fence, store: Store) {
+    fn watch_over_controller(&mut self) {
+        let Some(timeout) = self.settings.refusal_timeout else { return };
+        let watcher = Watcher {
+            own_id: self.settings.machine.broker_id,
+            listener: self.settings.listener.clone(),
+            timeout,
+            connect: self.connect.clone(),
+            session: self.session.pinned_to(self.generation),
+        };
+        self.vigil = Some(Vigil::begin(watcher, &self.tasks));
+    }
+
+    async fn take_office(
+        &mut self,
+        epoch: ControllerEpoch,
+        fence: Fence,
+        store: Store,
+        departed: Option<Departure>,
+    ) {
         info!(%epoch, "elected controller");
         let context = ChannelContext::new(
             self.settings.machine.broker_id,
@@ -120,6 +146,7 @@ impl Worker {
             self.settings.listener.clone(),
             self.settings.versions,
             self.settings.refusal_timeout,
+            departed,
             self.connect.clone(),
             self.events.clone(),
         );

@@ -1,6 +1,6 @@
 //! Brokers that the test plays: each answers the controller's requests with success and remembers them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -29,6 +29,7 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion};
 use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::sync::watch;
 
 use crate::fixture::Server;
 
@@ -36,11 +37,35 @@ use crate::fixture::Server;
 #[derive(Default)]
 pub struct Brokers {
     received: Mutex<HashMap<i32, Vec<RequestKind>>>,
+    connections: Mutex<HashMap<i32, usize>>,
+    /// Whose ports refuse connections.
+    gone: watch::Sender<HashSet<i32>>,
 }
 
 impl Brokers {
     pub fn received(&self, broker: i32) -> Vec<RequestKind> {
         self.received.lock().get(&broker).cloned().unwrap_or_default()
+    }
+
+    /// Whether the newest list of live brokers that a broker was told of has so many.
+    pub fn hears_of(&self, broker: i32, count: usize) -> bool {
+        let told = self.received(broker).into_iter().rev().find_map(|request| match request {
+            RequestKind::UpdateMetadata(update) => Some(update.live_brokers.len()),
+            _ => None,
+        });
+        told == Some(count)
+    }
+
+    /// How many connections to a broker are open.
+    pub fn connections(&self, broker: i32) -> usize {
+        self.connections.lock().get(&broker).copied().unwrap_or(0)
+    }
+
+    /// The process of a broker ends: its connections are closed, and new ones are refused.
+    pub fn end(&self, broker: i32) {
+        self.gone.send_modify(|gone| {
+            gone.insert(broker);
+        });
     }
 
     /// The newest leader that the broker was told of for a partition by UpdateMetadata.
@@ -64,9 +89,22 @@ pub struct TestConnect(pub Arc<Brokers>);
 #[async_trait]
 impl Connect for TestConnect {
     async fn connect(&self, endpoint: &EndPoint, client_id: &str) -> Result<Connection, ClientError> {
+        let broker = i32::from(endpoint.port);
+        if self.0.gone.borrow().contains(&broker) {
+            let (address, source) = (broker.to_string(), std::io::ErrorKind::ConnectionRefused.into());
+            return Err(ClientError::Connect { address, source });
+        }
         let (ours, theirs) = tokio::io::duplex(1 << 16);
         let (reader, writer) = tokio::io::split(ours);
-        tokio::spawn(serve(theirs, i32::from(endpoint.port), self.0.clone()));
+        let (brokers, mut gone) = (self.0.clone(), self.0.gone.subscribe());
+        tokio::spawn(async move {
+            *brokers.connections.lock().entry(broker).or_default() += 1;
+            tokio::select! {
+                () = serve(theirs, broker, brokers.clone()) => {}
+                _ = gone.wait_for(|gone| gone.contains(&broker)) => {}
+            }
+            *brokers.connections.lock().entry(broker).or_default() -= 1;
+        });
         let options = ClientOptions { client_id: client_id.to_owned(), ..ClientOptions::default() };
         Ok(Connection::start(reader, writer, options))
     }

@@ -53,6 +53,35 @@ async fn one_is_elected_and_another_takes_over() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_controller_whose_process_is_gone_is_replaced_before_its_session_ends() {
+    let server = Server::start().await;
+    let brokers = Arc::new(Brokers::default());
+    let first = Candidate::start(&server, 1, &brokers).await;
+    active(&first.controller).await;
+    let second = Candidate::start(&server, 2, &brokers).await;
+    let third = Candidate::start(&server, 3, &brokers).await;
+    let fourth = Candidate::start(&server, 4, &brokers).await;
+    // They are known to all, so the second has long looked at who is the controller.
+    eventually("all are told of", async || brokers.hears_of(1, 4)).await;
+    eventually("the others watch over it", async || brokers.connections(1) >= 4).await;
+    brokers.end(1);
+    let others = [&second, &third, &fourth];
+    eventually("one of the others is elected", async || {
+        others.iter().any(|candidate| candidate.controller.is_active())
+    })
+    .await;
+    let elected = others.iter().find(|candidate| candidate.controller.is_active()).unwrap();
+    assert!(elected.store().broker(BrokerId(1)).await.unwrap().is_some(), "its session has not ended");
+    eventually("it knows that the first is gone", async || {
+        elected.controller.statistics().await.active_brokers == 3
+    })
+    .await;
+    for candidate in [first, second, third, fourth] {
+        candidate.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_controller_that_is_pushed_out_resigns_and_stands_again() {
     let server = Server::start().await;
     let brokers = Arc::new(Brokers::default());

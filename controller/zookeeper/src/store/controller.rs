@@ -38,6 +38,19 @@ impl Store {
         Ok(Some(ControllerNode { registration, version: node.stat.version }))
     }
 
+    /// The broker that holds the office, with the fence of its term; none when nobody does, when the office changes hands
+    /// meanwhile, and when a KRaft controller holds it.
+    pub async fn standing_controller(&self) -> Result<Option<(BrokerId, Fence)>> {
+        let Some(before) = self.session.find(controller::PATH).await? else { return Ok(None) };
+        let registration = controller::decode(&before.data)?;
+        let Some(epoch) = self.session.find(controller::EPOCH_PATH).await? else { return Ok(None) };
+        let after = self.session.find(controller::PATH).await?;
+        // The epoch is raised in one step with the node's creation.
+        let stands = after.is_some_and(|after| after.stat.czxid == before.stat.czxid);
+        let holds = stands && registration.kraft_epoch.is_none();
+        Ok(holds.then_some((registration.broker, Fence(epoch.stat.version))))
+    }
+
     /// Tries to become the controller.
     pub async fn elect(&self, broker: BrokerId, now: Timestamp) -> Result<Candidacy> {
         let (epoch, version) = self.controller_epoch_or_create().await?;

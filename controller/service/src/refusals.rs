@@ -5,9 +5,29 @@
 
 use std::time::{Duration, Instant};
 
+use gregor_model::{BrokerEndpoints, BrokerEpoch, BrokerId};
+
+/// A broker that was connected to, and has been refusing connections since.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Departure {
+    /// Who.
+    pub(crate) broker: BrokerId,
+    /// Its registration.
+    pub(crate) epoch: BrokerEpoch,
+    /// The first refusal.
+    pub(crate) since: Instant,
+}
+
+impl Departure {
+    /// Whether it is this broker's, as it is registered there.
+    pub(crate) fn is_of(&self, broker: &BrokerEndpoints) -> bool {
+        (self.broker, self.epoch) == (broker.id, broker.epoch)
+    }
+}
+
 /// What the controller is to be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum News {
+pub(crate) enum News {
     /// It has refused for so long that it counts as gone.
     Refuses,
     /// It is there again.
@@ -16,7 +36,7 @@ pub(super) enum News {
 
 /// The tries to connect to one broker, as far as they say something.
 #[derive(Debug)]
-pub(super) struct Refusals {
+pub(crate) struct Refusals {
     timeout: Option<Duration>,
     was_connected: bool,
     /// The first of an unbroken series.
@@ -25,20 +45,26 @@ pub(super) struct Refusals {
 }
 
 impl Refusals {
-    /// Of a broker that was not tried yet; `None` never to tell anything.
-    pub(super) fn new(timeout: Option<Duration>) -> Refusals {
-        Refusals { timeout, was_connected: false, since: None, told: None }
+    /// Of a broker that was not tried here yet, but perhaps elsewhere; without a timeout never to tell anything.
+    pub(crate) fn new(timeout: Option<Duration>, departed: Option<Departure>) -> Refusals {
+        let since = departed.map(|departed| departed.since);
+        Refusals { timeout, was_connected: departed.is_some(), since, told: None }
+    }
+
+    /// Since when connections are refused.
+    pub(crate) fn since(&self) -> Option<Instant> {
+        self.since
     }
 
     /// A connection was made.
-    pub(super) fn connected(&mut self) -> Option<News> {
+    pub(crate) fn connected(&mut self) -> Option<News> {
         self.was_connected = true;
         self.since = None;
         self.told.take().map(|_| News::Answers)
     }
 
     /// A connection was refused. Told once per timeout, as the controller may not have believed it the first time.
-    pub(super) fn refused(&mut self, now: Instant) -> Option<News> {
+    pub(crate) fn refused(&mut self, now: Instant) -> Option<News> {
         let timeout = self.timeout.filter(|_| self.was_connected)?;
         let since = *self.since.get_or_insert(now);
         let last = self.told.unwrap_or(since);
@@ -50,7 +76,7 @@ impl Refusals {
     }
 
     /// It failed in another way, which may be the network's fault.
-    pub(super) fn failed(&mut self) -> Option<News> {
+    pub(crate) fn failed(&mut self) -> Option<News> {
         self.since = None;
         None
     }
@@ -67,6 +93,17 @@ mod tests {
         Failed,
     }
     use Try::{Connected, Failed, Refused};
+
+    #[test]
+    fn what_was_seen_elsewhere_counts() {
+        let since = Instant::now();
+        let departed = Departure { broker: BrokerId(1), epoch: BrokerEpoch(7), since };
+        let mut refusals = Refusals::new(Some(Duration::from_millis(10)), Some(departed));
+        assert_eq!(refusals.refused(since + Duration::from_millis(10)), Some(News::Refuses));
+        let mut refusals = Refusals::new(Some(Duration::from_millis(10)), Some(departed));
+        assert_eq!(refusals.connected(), None);
+        assert_eq!(refusals.refused(since + Duration::from_millis(10)), None);
+    }
 
     #[test]
     fn only_a_broker_that_was_there_and_refuses_for_long_is_gone() {
@@ -110,7 +147,7 @@ mod tests {
         ];
         let start = Instant::now();
         for (name, timeout, tries) in cases {
-            let mut refusals = Refusals::new(timeout.map(Duration::from_millis));
+            let mut refusals = Refusals::new(timeout.map(Duration::from_millis), None);
             for (number, (tried, expected)) in tries.iter().enumerate() {
                 let news = match tried {
                     Connected => refusals.connected(),
