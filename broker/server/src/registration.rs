@@ -1,6 +1,7 @@
 //! This broker's registration in ZooKeeper: what it says, which epoch it has, and how it is renewed.
 
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant};
 
 use gregor_model::{BrokerEpoch, BrokerId, EndPoint, Timestamp};
 use gregor_zookeeper::registration::{RegisterError, register_broker};
@@ -10,6 +11,9 @@ use gregor_zookeeper::{Session, SessionId};
 use parking_lot::Mutex;
 
 use crate::coordinators::CONSUMER_PROTOCOL_FEATURE;
+
+/// Between two tries while another session's registration stands.
+const REGISTRATION_PAUSE: Duration = Duration::from_millis(100);
 
 /// The registration of this broker. Its epoch is read by every sender of a request between brokers; it is registered
 /// at start and again by the controller service whenever a session was replaced.
@@ -52,6 +56,29 @@ impl Registration {
     pub async fn check_addresses(&self, store: &Store) -> anyhow::Result<()> {
         let brokers = store.brokers().await?;
         Ok(check_addresses(self.id, &self.content.endpoints, &brokers)?)
+    }
+
+    /// Registers at start. The registration of a broker that died lasts until its session ends: it is waited for that long,
+    /// where Kafka gives up at once. If it is still there then, it is another live broker's.
+    pub async fn register_when_free(
+        &self,
+        session: &Session,
+        patience: Duration,
+    ) -> Result<BrokerEpoch, RegisterError> {
+        let deadline = Instant::now() + patience;
+        let mut told = false;
+        loop {
+            match self.register(session).await {
+                Err(error @ RegisterError::AlreadyRegistered { .. }) if Instant::now() < deadline => {
+                    if !told {
+                        tracing::warn!(%error, "waiting for the registration to go");
+                        told = true;
+                    }
+                    tokio::time::sleep(REGISTRATION_PAUSE).await;
+                }
+                result => return result,
+            }
+        }
     }
 
     /// Registers under the present session; what is left of the session before is removed.

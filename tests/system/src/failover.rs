@@ -58,7 +58,8 @@ fn replaced_before_its_session_ends(controller_dies: bool) {
         let victim = if controller_dies { controller } else { (controller + 1) % 3 };
         let mut led = Vec::new();
         for partition in 0..PARTITIONS {
-            let state = cluster.wait_for_state(TOPIC, partition, "a leader", |state| state.leader >= 0).await?;
+            let state =
+                cluster.wait_for_state(TOPIC, partition, "a leader", |state| state.leader >= 0).await?;
             led.extend((state.leader == victim).then_some(partition));
         }
         ensure!(!led.is_empty(), "broker {victim} leads nothing");

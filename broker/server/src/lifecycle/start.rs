@@ -112,7 +112,9 @@ pub async fn start(config: BrokerConfig, log_levels: Arc<LogLevels>) -> Result<R
     let identity = identity::establish(&config, &session).await?;
     let parts = Parts::build(&config, &identity, &session, &bound, &metrics.metrics).await?;
     parts.registration.check_addresses(&store).await?;
-    parts.registration.register(&session).await?;
+    // ZooKeeper counts a session's time in ticks, and from the last word it heard.
+    let patience = config.zookeeper.session_timeout + config.zookeeper.session_timeout / 2;
+    parts.registration.register_when_free(&session, patience).await?;
     let counts = PartitionCounts::read(&store, &config.values).await?;
     let at_zookeeper = (session.clone(), Arc::clone(&control));
     let running = match parts.run(config, identity, at_zookeeper, bound, counts, (log_levels, metrics)) {
