@@ -85,6 +85,7 @@ async fn receive(context: &TestContext, side: &Side, topic: &str) -> Result<f64>
     // start, end, MB, MB/sec, records, records/sec, rebalance ms, fetch ms, fetch MB/sec, fetch records/sec
     let fields: Vec<&str> =
         said.lines().rfind(|line| line.contains(", ")).unwrap_or_default().split(", ").collect();
-    let rate = fields.get(8).with_context(|| format!("no rate in {said:?}"))?;
+    println!("{}", fields.join(", ").trim());
+    let rate = fields.get(3).with_context(|| format!("no rate in {said:?}"))?;
     Ok(rate.trim().parse()?)
 }
