@@ -25,7 +25,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
 use crate::refusals::{Departure, News, Refusals};
-use crate::settings::ControlVersions;
+use crate::settings::{ControlVersions, ControllerSettings};
 use update_metadata::EncodedMetadata;
 
 /// Pause before a request is sent again, as in `RequestSendThread`.
@@ -56,26 +56,22 @@ pub(crate) struct ChannelContext {
 
 impl ChannelContext {
     pub(crate) fn new(
-        controller: BrokerId,
+        settings: &ControllerSettings,
         controller_epoch: ControllerEpoch,
-        listener: ListenerName,
-        versions: ControlVersions,
-        refusal_timeout: Option<Duration>,
         departed: Option<Departure>,
         connect: Arc<dyn Connect>,
         events: mpsc::Sender<TermEvent>,
     ) -> ChannelContext {
-        let encoded = EncodedMetadata::default();
         ChannelContext {
-            controller,
+            controller: settings.machine.broker_id,
             controller_epoch,
-            listener,
-            versions,
-            refusal_timeout,
+            listener: settings.listener.clone(),
+            versions: settings.versions,
+            refusal_timeout: settings.refusal_timeout,
             departed,
             connect,
             events,
-            encoded,
+            encoded: EncodedMetadata::default(),
         }
     }
 }

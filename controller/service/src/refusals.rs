@@ -94,6 +94,9 @@ mod tests {
     }
     use Try::{Connected, Failed, Refused};
 
+    /// A name, the timeout in milliseconds, and what each try tells.
+    type Case = (&'static str, Option<u64>, &'static [(Try, Option<News>)]);
+
     #[test]
     fn what_was_seen_elsewhere_counts() {
         let since = Instant::now();
@@ -107,8 +110,8 @@ mod tests {
 
     #[test]
     fn only_a_broker_that_was_there_and_refuses_for_long_is_gone() {
-        let refuses = Some(News::Refuses);
-        let cases: [(&str, Option<u64>, &[(Try, Option<News>)]); 6] = [
+        const REFUSES: Option<News> = Some(News::Refuses);
+        let cases: [Case; 6] = [
             ("never reached", Some(10), &[(Refused(0), None), (Refused(50), None)]),
             ("switched off", None, &[(Connected, None), (Refused(0), None), (Refused(50), None)]),
             ("not for long", Some(10), &[(Connected, None), (Refused(0), None), (Refused(9), None)]),
@@ -118,7 +121,7 @@ mod tests {
                 &[
                     (Connected, None),
                     (Refused(0), None),
-                    (Refused(10), refuses),
+                    (Refused(10), REFUSES),
                     (Connected, Some(News::Answers)),
                 ],
             ),
@@ -128,9 +131,9 @@ mod tests {
                 &[
                     (Connected, None),
                     (Refused(0), None),
-                    (Refused(12), refuses),
+                    (Refused(12), REFUSES),
                     (Refused(20), None),
-                    (Refused(22), refuses),
+                    (Refused(22), REFUSES),
                 ],
             ),
             (
@@ -141,7 +144,7 @@ mod tests {
                     (Refused(0), None),
                     (Failed, None),
                     (Refused(12), None),
-                    (Refused(22), refuses),
+                    (Refused(22), REFUSES),
                 ],
             ),
         ];

@@ -116,11 +116,7 @@ impl World {
                 self.broker(broker).slow_disk(until);
             }
             92..=93 => self.fail_dir(broker, duration_ms),
-            94 => {
-                self.core.trace(|| format!("{} seems to refuse connections for {duration_ms} ms", broker.0));
-                let until = self.core.now + duration_ms;
-                self.core.after(0, Event::Refusal(broker, until));
-            }
+            94 => self.seem_gone(broker, duration_ms),
             _ => {
                 self.core.trace(|| format!("{} is to shut down", broker.0));
                 let (core, broker) = self.core_and(broker);
@@ -162,6 +158,12 @@ impl World {
         }
         self.core.after(REFUSAL_TIMEOUT_MS, Event::Refusal(id, 0));
         self.core.after(down_ms, Event::Undo(Undo::Start(id)));
+    }
+
+    fn seem_gone(&mut self, broker: BrokerId, duration_ms: i64) {
+        self.core.trace(|| format!("{} seems to refuse connections for {duration_ms} ms", broker.0));
+        let until = self.core.now + duration_ms;
+        self.core.after(0, Event::Refusal(broker, until));
     }
 
     /// What the controllers' channels find out about a broker, until it takes connections.

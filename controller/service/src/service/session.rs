@@ -140,16 +140,8 @@ impl Worker {
         departed: Option<Departure>,
     ) {
         info!(%epoch, "elected controller");
-        let context = ChannelContext::new(
-            self.settings.machine.broker_id,
-            epoch,
-            self.settings.listener.clone(),
-            self.settings.versions,
-            self.settings.refusal_timeout,
-            departed,
-            self.connect.clone(),
-            self.events.clone(),
-        );
+        let (connect, events) = (self.connect.clone(), self.events.clone());
+        let context = ChannelContext::new(&self.settings, epoch, departed, connect, events);
         let term = Term::new(
             epoch,
             fence,
