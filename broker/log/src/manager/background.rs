@@ -91,6 +91,7 @@ impl LogManager {
         });
         // A log that could not be closed has taken the directory offline, and no marker is written then.
         self.checkpoint_dir_fully(dir)?;
+        here.iter().try_for_each(|log| log.forget_epochs_after_close())?;
         let marker = dir.log_dir.path().join(clean_shutdown::NAME);
         dir.log_dir.run("write", &marker, |disk| {
             let file = disk.open(&marker, Open::OrCreate)?;

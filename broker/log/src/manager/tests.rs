@@ -235,6 +235,10 @@ fn a_crash_takes_the_log_start_offset_and_the_epochs_back_together() {
     let log = logs.log(&partition(0)).unwrap();
     assert_eq!(log.log_start_offset(), Offset(5));
     assert_eq!(log.epoch_entries(), [(LeaderEpoch(2), Offset(5)), (LeaderEpoch(3), Offset(8))]);
+    log.set_high_watermark(Offset(12));
+    assert_eq!(log.delete_records(Some(Offset(9))).unwrap(), Offset(9));
+    logs.shutdown(NOW).unwrap();
+    assert_eq!(file(), "0\n1\n3 9\n", "a clean stop leaves what Kafka leaves");
 }
 
 #[test]

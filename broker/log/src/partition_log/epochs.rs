@@ -47,6 +47,19 @@ impl PartitionLog {
     pub(crate) fn forget_epochs_below(&self, start: Offset) -> Result<(), StorageError> {
         let writer = self.writer.lock();
         self.check_open(&writer)?;
+        self.forget_epochs(start)
+    }
+
+    /// The same of a log that was closed, and whose log start offset is on disk with all others.
+    pub(crate) fn forget_epochs_after_close(&self) -> Result<(), StorageError> {
+        let _writer = self.writer.lock();
+        match self.log_start_that_epochs_await() {
+            Some(start) => self.forget_epochs(start),
+            None => Ok(()),
+        }
+    }
+
+    fn forget_epochs(&self, start: Offset) -> Result<(), StorageError> {
         // A truncation may have lowered it meanwhile.
         let start = start.min(self.log_start_offset());
         // Where segments were removed, the next start must not find them again.
