@@ -90,8 +90,6 @@ pub enum Scope {
 pub enum Treatment {
     /// It has the meaning it has in Kafka.
     Honoured,
-    /// It has the meaning it has in Kafka, but a change while the broker runs waits for the next start, for this reason.
-    AtStart(&'static str),
     /// Checked as Kafka checks it, then without effect, for this reason.
     Accepted(&'static str),
     /// A value other than the default (or those listed) stops the start, for this reason.
@@ -222,11 +220,6 @@ impl ConfigKey {
 
     pub(crate) const fn one_of(self, values: &'static [&'static str]) -> ConfigKey {
         self.valid(Validator::OneOf(values))
-    }
-
-    pub(crate) const fn at_start(mut self, reason: &'static str) -> ConfigKey {
-        self.treatment = Treatment::AtStart(reason);
-        self
     }
 
     pub(crate) const fn accepted(mut self, reason: &'static str) -> ConfigKey {

@@ -30,8 +30,13 @@ pub struct Gauge(AtomicI64);
 impl Gauge {
     /// Counts one until what is returned is dropped.
     pub fn hold(&self) -> Held<'_> {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.add(1);
         Held(self)
+    }
+
+    /// So many more, or less.
+    pub fn add(&self, change: i64) {
+        self.0.fetch_add(change, Ordering::Relaxed);
     }
 
     /// Replaces the value.
@@ -51,7 +56,7 @@ pub struct Held<'a>(&'a Gauge);
 
 impl Drop for Held<'_> {
     fn drop(&mut self) {
-        self.0.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.add(-1);
     }
 }
 

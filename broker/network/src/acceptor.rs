@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use gregor_model::EndPoint;
+use gregor_model::{EndPoint, Timestamp};
 use gregor_wire::FrameBuffer;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
@@ -70,6 +70,10 @@ impl Acceptor {
         let (local, peer) = (stream.local_addr()?, stream.peer_addr()?);
         let listener = &self.endpoint.listener;
         let begun = Instant::now();
+        let delay = self.quotas.creation_delay(listener, Timestamp::now());
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
+        }
         let slot = self.quotas.slot(listener, peer.ip().to_canonical()).await;
         self.stats.blocked_nanos.add(u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX));
         let Some(slot) = slot else {

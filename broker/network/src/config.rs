@@ -7,6 +7,8 @@ use std::time::Duration;
 use gregor_config::{BrokerConfig, Values};
 use gregor_model::{EndPoint, ListenerName, SecurityProtocol};
 
+use crate::creation_rate::RateWindows;
+
 /// How to listen, and how much to take.
 #[derive(Clone, Debug)]
 pub struct NetworkConfig {
@@ -27,6 +29,8 @@ pub struct NetworkConfig {
     pub send_buffer_bytes: Option<usize>,
     /// How many connections there may be.
     pub limits: ConnectionLimits,
+    /// What the rates of new connections are taken over.
+    pub rate_windows: RateWindows,
 }
 
 /// One listener.
@@ -36,6 +40,8 @@ pub struct ListenerConfig {
     pub endpoint: EndPoint,
     /// `listener.name.<name>.max.connections`.
     pub connections_max: usize,
+    /// `listener.name.<name>.max.connection.creation.rate`, where it is set.
+    pub creation_rate_max: Option<u32>,
 }
 
 /// How many connections there may be; these may change at run time.
@@ -47,6 +53,8 @@ pub struct ConnectionLimits {
     pub per_ip_max: usize,
     /// `max.connections.per.ip.overrides`, names resolved.
     pub per_ip_overrides: HashMap<IpAddr, usize>,
+    /// `max.connection.creation.rate`; `None` for no limit.
+    pub creation_rate_max: Option<u32>,
 }
 
 /// Why these keys cannot be served.
@@ -79,6 +87,10 @@ impl NetworkConfig {
             receive_buffer_bytes: buffer_bytes(values, "socket.receive.buffer.bytes"),
             send_buffer_bytes: buffer_bytes(values, "socket.send.buffer.bytes"),
             limits: ConnectionLimits::from_values(values)?,
+            rate_windows: RateWindows {
+                count: u32::try_from(values.i32("quota.window.num")).unwrap_or(1),
+                size_ms: i64::from(values.i32("quota.window.size.seconds")).saturating_mul(1_000),
+            },
         })
     }
 }
@@ -100,6 +112,7 @@ impl ConnectionLimits {
             connections_max: size(values.i32("max.connections")),
             per_ip_max: size(values.i32("max.connections.per.ip")),
             per_ip_overrides,
+            creation_rate_max: creation_rate(values),
         })
     }
 
@@ -116,12 +129,19 @@ fn listener(config: &BrokerConfig, endpoint: &EndPoint) -> Result<ListenerConfig
             protocol: endpoint.protocol,
         });
     }
-    let key = format!("listener.name.{}.max.connections", endpoint.listener.as_str().to_ascii_lowercase());
-    let connections_max = match config.properties().contains(&key) {
-        true => size(config.for_listener(&endpoint.listener).i32("max.connections")),
-        false => usize::MAX,
+    let prefix = format!("listener.name.{}.", endpoint.listener.as_str().to_ascii_lowercase());
+    let own = |key: &str| {
+        let is_set = config.properties().contains(&format!("{prefix}{key}"));
+        is_set.then(|| config.for_listener(&endpoint.listener))
     };
-    Ok(ListenerConfig { endpoint: endpoint.clone(), connections_max })
+    let connections_max = own("max.connections").map_or(usize::MAX, |own| size(own.i32("max.connections")));
+    let creation_rate_max = own("max.connection.creation.rate").and_then(|own| creation_rate(&own));
+    Ok(ListenerConfig { endpoint: endpoint.clone(), connections_max, creation_rate_max })
+}
+
+fn creation_rate(values: &Values) -> Option<u32> {
+    let rate = values.i32("max.connection.creation.rate");
+    if rate == i32::MAX { None } else { u32::try_from(rate).ok() }
 }
 
 fn size(value: i32) -> usize {

@@ -6,13 +6,15 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use gregor_model::ListenerName;
+use gregor_model::{ListenerName, Timestamp};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{ConnectionLimits, NetworkConfig};
+use crate::config::{ConnectionLimits, ListenerConfig, NetworkConfig};
+use crate::creation_rate::{CreationRate, RateWindows};
 
 /// What to do with a socket that was accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +33,10 @@ enum Verdict {
 struct Counts {
     limits: ConnectionLimits,
     per_listener_max: HashMap<ListenerName, usize>,
+    creation_rates_max: HashMap<ListenerName, u32>,
+    windows: RateWindows,
+    rate: CreationRate,
+    rates: HashMap<ListenerName, CreationRate>,
     inter_broker: ListenerName,
     total: usize,
     per_listener: HashMap<ListenerName, usize>,
@@ -38,6 +44,22 @@ struct Counts {
 }
 
 impl Counts {
+    /// With several listeners that of the brokers is spared what limits the broker as a whole.
+    fn is_protected(&self, listener: &ListenerName) -> bool {
+        *listener == self.inter_broker && self.per_listener_max.len() > 1
+    }
+
+    /// For how long a socket must wait because too many come.
+    fn creation_delay(&mut self, listener: &ListenerName, now: Timestamp) -> Duration {
+        let of_broker = match self.limits.creation_rate_max {
+            Some(limit) if !self.is_protected(listener) => self.rate.record(limit, self.windows, now),
+            _ => Duration::ZERO,
+        };
+        let Some(limit) = self.creation_rates_max.get(listener) else { return of_broker };
+        let rate = self.rates.entry(listener.clone()).or_default();
+        of_broker.max(rate.record(*limit, self.windows, now))
+    }
+
     /// Decides about a socket. With several listeners that of the brokers never waits for `max.connections`.
     fn admit(&mut self, listener: &ListenerName, address: IpAddr) -> Verdict {
         let on_listener = self.per_listener.get(listener).copied().unwrap_or(0);
@@ -45,8 +67,7 @@ impl Counts {
             return Verdict::Wait;
         }
         let is_full = self.total >= self.limits.connections_max;
-        let is_protected = *listener == self.inter_broker && self.per_listener_max.len() > 1;
-        if is_full && !is_protected {
+        if is_full && !self.is_protected(listener) {
             return Verdict::Wait;
         }
         if self.per_ip.get(&address).copied().unwrap_or(0) >= self.limits.per_ip(address) {
@@ -132,6 +153,10 @@ impl ConnectionQuotas {
         let counts = Counts {
             limits: config.limits.clone(),
             per_listener_max: per_listener_max(config),
+            creation_rates_max: creation_rates_max(config),
+            windows: config.rate_windows,
+            rate: CreationRate::default(),
+            rates: HashMap::new(),
             inter_broker: config.inter_broker.clone(),
             total: 0,
             per_listener: HashMap::new(),
@@ -142,6 +167,11 @@ impl ConnectionQuotas {
             released: Notify::new(),
             clock: AtomicU64::new(0),
         })
+    }
+
+    /// For how long a connection that comes now must wait before it gets a slot.
+    pub(crate) fn creation_delay(&self, listener: &ListenerName, now: Timestamp) -> Duration {
+        self.inner.lock().counts.creation_delay(listener, now)
     }
 
     /// Waits for a slot; `None` when the address has as many connections as it may.
@@ -184,6 +214,7 @@ impl ConnectionQuotas {
         let mut inner = self.inner.lock();
         inner.counts.limits = config.limits.clone();
         inner.counts.per_listener_max = per_listener_max(config);
+        inner.counts.creation_rates_max = creation_rates_max(config);
         drop(inner);
         self.released.notify_waiters();
     }
@@ -197,6 +228,12 @@ impl ConnectionQuotas {
 fn per_listener_max(config: &NetworkConfig) -> HashMap<ListenerName, usize> {
     let listeners = config.listeners.iter();
     listeners.map(|listener| (listener.endpoint.listener.clone(), listener.connections_max)).collect()
+}
+
+fn creation_rates_max(config: &NetworkConfig) -> HashMap<ListenerName, u32> {
+    let of =
+        |listener: &ListenerConfig| Some((listener.endpoint.listener.clone(), listener.creation_rate_max?));
+    config.listeners.iter().filter_map(of).collect()
 }
 
 /// Changes how many connections a running server takes.
@@ -233,10 +270,15 @@ mod tests {
             connections_max: total,
             per_ip_max: per_ip,
             per_ip_overrides: HashMap::from([(ip(9), 0)]),
+            creation_rate_max: Some(1),
         };
         Counts {
             limits,
             per_listener_max: HashMap::from([(name("IN"), usize::MAX), (name("OUT"), 2)]),
+            creation_rates_max: HashMap::from([(name("IN"), 5)]),
+            windows: RateWindows { count: 2, size_ms: 1_000 },
+            rate: CreationRate::default(),
+            rates: HashMap::new(),
             inter_broker: name("IN"),
             total: 0,
             per_listener: HashMap::new(),
@@ -269,5 +311,20 @@ mod tests {
         assert_eq!(counts.admit(&name("OUT"), ip(3)), Verdict::Wait);
         counts.release(&name("IN"), ip(2));
         assert_eq!(counts.admit(&name("OUT"), ip(1)), Verdict::Admit);
+    }
+
+    #[test]
+    fn rates() {
+        let mut counts = counts(3, 2);
+        let mut check = |listener: &str, at_ms, wait_ms| {
+            let delay = counts.creation_delay(&name(listener), Timestamp(at_ms));
+            assert_eq!(delay, Duration::from_millis(wait_ms), "{listener} at {at_ms}");
+        };
+        check("OUT", 0, 0);
+        check("OUT", 0, 1_000);
+        // The brokers' own has its own limit.
+        (0..5).for_each(|_| check("IN", 0, 0));
+        check("IN", 0, 200);
+        check("OUT", 10_000, 0);
     }
 }

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use fixture::{Fixture, ask, commit, frame};
+use gregor_model::ListenerName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 #[tokio::test]
 async fn answers_keep_the_order_though_one_waits() {
@@ -185,7 +187,7 @@ async fn the_broker_wide_limit_makes_clients_wait() {
     assert!(tokio::time::timeout(Duration::from_millis(20), second.read_u8()).await.is_err());
     drop(first);
     assert_eq!(fixture::answer(&mut second).await.0, 2);
-    fixture.server().limiter().set(&fixture::config());
+    fixture.server().listeners().limiter().set(&fixture::config());
     let mut third = fixture.connect().await;
     third.write_all(&ask("now", 3)).await.expect("sent");
     assert_eq!(fixture::answer(&mut third).await.0, 3);
@@ -279,4 +281,38 @@ async fn large_requests_arrive_whole() {
     client.write_all(&frame(0, 3, 4, &body)).await.expect("sent");
     fixture::answer(&mut client).await;
     assert_eq!(fixture.produced(), records);
+}
+
+#[tokio::test]
+async fn listeners_come_and_go() {
+    let mut fixture = Fixture::start(|_| {});
+    let listeners = fixture.server().listeners();
+    let mut stays = fixture.connect().await;
+    let mut config = fixture::config();
+    config.listeners.push(fixture::listener("EXTRA"));
+    listeners.replace(config.clone()).await.expect("a free port");
+    // The port of one that stays is what it was, though its configuration asks for any.
+    let ports = listeners.ports();
+    assert_eq!((ports.len(), listeners.stats().len()), (2, 2));
+    assert_eq!(ports[&ListenerName::new("PLAINTEXT")], fixture.port("PLAINTEXT"));
+    let extra = ("127.0.0.1", ports[&ListenerName::new("EXTRA")]);
+    let mut goes = TcpStream::connect(extra).await.expect("served");
+    goes.write_all(&ask("now", 1)).await.expect("sent");
+    assert_eq!(fixture::answer(&mut goes).await.0, 1);
+
+    // A port in use changes nothing.
+    let mut taken = config.clone();
+    let mut other = fixture::listener("OTHER");
+    other.endpoint.port = extra.1;
+    taken.listeners.push(other);
+    assert!(listeners.replace(taken).await.is_err());
+    assert_eq!(listeners.ports(), ports);
+
+    config.listeners.pop();
+    listeners.replace(config).await.expect("nothing to bind");
+    fixture::assert_closed(&mut goes).await;
+    assert!(TcpStream::connect(extra).await.is_err());
+    stays.write_all(&ask("now", 2)).await.expect("sent");
+    assert_eq!(fixture::answer(&mut stays).await.0, 2);
+    fixture.take_server().stop(Duration::from_secs(5)).await;
 }

@@ -60,14 +60,21 @@ impl Traffic {
         self.count(|counters| counters.bytes_out.add(bytes as u64));
     }
 
-    /// A follower was given so many bytes; counted of all topics alone, as in Kafka.
-    pub(crate) fn replicated_out(&self, bytes: usize) {
+    /// A follower was given so many bytes; counted of all topics alone, as in Kafka. What goes to a replica that a
+    /// reassignment adds counts as that, too.
+    pub(crate) fn replicated_out(&self, bytes: usize, is_adding: bool) {
         self.all.replication_bytes_out.add(bytes as u64);
+        if is_adding {
+            self.all.reassignment_bytes_out.add(bytes as u64);
+        }
     }
 
-    /// So many bytes came from the leader.
-    pub(crate) fn replicated_in(&self, bytes: usize) {
+    /// So many bytes came from the leader, to a replica that a reassignment adds or another.
+    pub(crate) fn replicated_in(&self, bytes: usize, is_adding: bool) {
         self.all.replication_bytes_in.add(bytes as u64);
+        if is_adding {
+            self.all.reassignment_bytes_in.add(bytes as u64);
+        }
     }
 
     /// The partition was fetched from.

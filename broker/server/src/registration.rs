@@ -4,10 +4,10 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use gregor_model::{BrokerEpoch, BrokerId, EndPoint, Timestamp};
-use gregor_zookeeper::registration::{RegisterError, register_broker};
+use gregor_zookeeper::registration::{RegisterError, register_broker, update_broker};
 use gregor_zookeeper::schema::broker::BrokerRegistration;
 use gregor_zookeeper::store::{RegisteredBroker, Store};
-use gregor_zookeeper::{Session, SessionId};
+use gregor_zookeeper::{Session, SessionId, ZooKeeperError};
 use parking_lot::Mutex;
 
 use crate::coordinators::CONSUMER_PROTOCOL_FEATURE;
@@ -20,7 +20,7 @@ const REGISTRATION_PAUSE: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub struct Registration {
     id: BrokerId,
-    content: BrokerRegistration,
+    content: Mutex<BrokerRegistration>,
     epoch: AtomicI64,
     session: Mutex<Option<SessionId>>,
 }
@@ -41,7 +41,7 @@ impl Registration {
         let features = [(name.to_owned(), range)].into();
         Registration {
             id,
-            content: BrokerRegistration { endpoints, rack, jmx_port: -1, features },
+            content: Mutex::new(BrokerRegistration { endpoints, rack, jmx_port: -1, features }),
             epoch: AtomicI64::new(-1),
             session: Mutex::new(None),
         }
@@ -55,7 +55,7 @@ impl Registration {
     /// Whether no other broker advertises an address of ours (`KafkaServer.createBrokerInfo`).
     pub async fn check_addresses(&self, store: &Store) -> anyhow::Result<()> {
         let brokers = store.brokers().await?;
-        Ok(check_addresses(self.id, &self.content.endpoints, &brokers)?)
+        Ok(check_addresses(self.id, &self.content.lock().endpoints, &brokers)?)
     }
 
     /// Registers at start. The registration of a broker that died lasts until its session ends: it is waited for that long,
@@ -84,10 +84,32 @@ impl Registration {
     /// Registers under the present session; what is left of the session before is removed.
     pub async fn register(&self, session: &Session) -> Result<BrokerEpoch, RegisterError> {
         let previous = *self.session.lock();
-        let registered = register_broker(session, self.id, &self.content, previous, Timestamp::now()).await?;
+        let content = self.content.lock().clone();
+        let registered = register_broker(session, self.id, &content, previous, Timestamp::now()).await?;
         *self.session.lock() = Some(registered.session);
         self.epoch.store(registered.epoch.0, Ordering::Release);
         Ok(registered.epoch)
+    }
+
+    /// From now on the broker is registered with these addresses, under the epoch that it has (`updateBrokerInfo`); whether
+    /// they are others than before.
+    ///
+    /// # Errors
+    /// ZooKeeper does not have them yet; the next registration will.
+    pub async fn advertise(
+        &self,
+        endpoints: Vec<EndPoint>,
+        session: &Session,
+    ) -> Result<bool, ZooKeeperError> {
+        let content = {
+            let mut content = self.content.lock();
+            if content.endpoints == endpoints {
+                return Ok(false);
+            }
+            content.endpoints = endpoints;
+            content.clone()
+        };
+        update_broker(session, self.id, &content, Timestamp::now()).await.map(|()| true)
     }
 }
 
@@ -127,7 +149,9 @@ mod tests {
         RegisteredBroker {
             id: BrokerId(id),
             epoch: BrokerEpoch(1),
-            registration: Registration::new(BrokerId(id), vec![endpoint(host, port)], None).content,
+            registration: Registration::new(BrokerId(id), vec![endpoint(host, port)], None)
+                .content
+                .into_inner(),
         }
     }
 

@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
+use crate::metrics::{ChannelMetrics, ControllerMetrics};
 use crate::refusals::{Departure, News, Refusals};
 use crate::settings::{ControlVersions, ControllerSettings};
 use update_metadata::EncodedMetadata;
@@ -51,6 +52,7 @@ pub(crate) struct ChannelContext {
     pub(crate) departed: Option<Departure>,
     pub(crate) connect: Arc<dyn Connect>,
     pub(crate) events: mpsc::Sender<TermEvent>,
+    pub(crate) metrics: Arc<ControllerMetrics>,
     encoded: EncodedMetadata,
 }
 
@@ -61,6 +63,7 @@ impl ChannelContext {
         departed: Option<Departure>,
         connect: Arc<dyn Connect>,
         events: mpsc::Sender<TermEvent>,
+        metrics: Arc<ControllerMetrics>,
     ) -> ChannelContext {
         ChannelContext {
             controller: settings.machine.broker_id,
@@ -71,6 +74,7 @@ impl ChannelContext {
             departed,
             connect,
             events,
+            metrics,
             encoded: EncodedMetadata::default(),
         }
     }
@@ -78,7 +82,8 @@ impl ChannelContext {
 
 /// The queue to a broker. Dropping it discards what was not sent, the request in flight included.
 pub(crate) struct Channel {
-    queue: mpsc::UnboundedSender<ControlRequest>,
+    queue: mpsc::UnboundedSender<(Instant, ControlRequest)>,
+    metrics: Arc<ChannelMetrics>,
     stop: CancellationToken,
 }
 
@@ -93,18 +98,20 @@ impl Channel {
         let stop = CancellationToken::new();
         let departed = context.departed.filter(|departed| departed.is_of(&broker));
         let refusals = Refusals::new(context.refusal_timeout, departed);
-        let sender = Sender { broker, context, connection: None, refusals };
+        let metrics = context.metrics.open_channel(broker.id);
+        let sender = Sender { broker, context, metrics: Arc::clone(&metrics), connection: None, refusals };
         let stopped = stop.clone();
         tasks.spawn(async move {
             stopped.run_until_cancelled(sender.run(requests)).await;
         });
-        Channel { queue, stop }
+        Channel { queue, metrics, stop }
     }
 
     /// Appends a request.
     pub(crate) fn send(&self, request: ControlRequest) {
-        // Fails only after the task gave up for want of the listener, which was logged.
-        let _ = self.queue.send(request);
+        self.metrics.queue_size.add(1);
+        // Fails only after the task has ended.
+        let _ = self.queue.send((Instant::now(), request));
     }
 }
 
@@ -125,17 +132,20 @@ async fn lost(connection: Option<&Connection>) {
 struct Sender {
     broker: Arc<BrokerEndpoints>,
     context: Arc<ChannelContext>,
+    metrics: Arc<ChannelMetrics>,
     connection: Option<Connection>,
     refusals: Refusals,
 }
 
 impl Sender {
-    async fn run(mut self, mut requests: mpsc::UnboundedReceiver<ControlRequest>) {
+    async fn run(mut self, mut requests: mpsc::UnboundedReceiver<(Instant, ControlRequest)>) {
         loop {
             let lost = lost(self.connection.as_ref());
             tokio::select! {
                 request = requests.recv() => {
-                    let Some(request) = request else { return };
+                    let Some((queued, request)) = request else { return };
+                    self.metrics.queue_size.add(-1);
+                    self.metrics.taken(queued.elapsed());
                     if let Some(event) = self.send_until_answered(&request).await {
                         self.tell(event).await;
                     }

@@ -21,6 +21,6 @@ mod vigil;
 
 pub use environment::ControllerEnvironment;
 pub use handle::{ControllerHandle, TopicStanding};
-pub use metrics::ControllerMetrics;
+pub use metrics::{ChannelMetrics, ControllerMetrics};
 pub use service::ControllerService;
 pub use settings::{ControlVersions, ControllerSettings};

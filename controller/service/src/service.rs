@@ -30,7 +30,7 @@ use tracing::error;
 use crate::channel::{Channel, ChannelContext, TermEvent};
 use crate::environment::ControllerEnvironment;
 use crate::handle::{Ask, ControllerHandle, TopicStanding};
-use crate::metrics::ControllerMetrics;
+use crate::metrics::{ControllerMetrics, state_of};
 use crate::settings::ControllerSettings;
 use crate::term::Term;
 use crate::vigil::Vigil;
@@ -211,12 +211,19 @@ impl Worker {
 
     /// Gives the machine an event and does what it says.
     async fn apply(&mut self, event: Event) {
+        // What comes while an operation is on its way waits in the machine.
+        if let (None, Some(state)) = (&self.operation, state_of(&event)) {
+            self.metrics.state.set(state);
+        }
         let before = self.machine.elections();
         let effects = self.machine.apply(event, Timestamp::now());
         let held = self.machine.elections();
         self.metrics.leader_elections.add(held.leaders - before.leaders);
         self.metrics.unclean_leader_elections.add(held.unclean - before.unclean);
         self.perform(effects).await;
+        if self.operation.is_none() {
+            self.metrics.state.set(0);
+        }
     }
 
     async fn on_completed(&mut self, id: OperationId, result: Result<Outcome, LossReason>) {

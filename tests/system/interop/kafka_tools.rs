@@ -1,8 +1,11 @@
 //! Apache Kafka's own command-line tools against Gregor brokers.
 
 use anyhow::{Context as _, Result, ensure};
-use gregor_harness::java::kafka_tool;
-use gregor_harness::{BrokerKind, ClusterBuilder, TestContext, run};
+use gregor_harness::cluster::SETTLE;
+use gregor_harness::java::{kafka, kafka_tool, write_log4j};
+use gregor_harness::process::Process;
+use gregor_harness::{BrokerKind, ClusterBuilder, TestContext, run, wait};
+use std::fs;
 
 #[test]
 fn kafkas_tools_work_on_gregor() {
@@ -32,8 +35,37 @@ fn kafkas_tools_work_on_gregor() {
         ensure!(read == lines, "{} bytes sent, {} read", lines.len(), read.len());
 
         tool(context, &bootstrap, topics, &["--delete", "--topic", "orders"], "").await?;
-        gregor_harness::wait::until_true("the topic to be gone", gregor_harness::cluster::SETTLE, || async {
+        wait::until_true("the topic to be gone", SETTLE, || async {
             Ok(cluster.znodes.data("/brokers/topics/orders").await?.is_none())
+        })
+        .await
+    });
+}
+
+/// The tool goes on until it is ended, and says of each interval by how much replicas differ.
+#[test]
+fn kafkas_replica_verification_finds_gregors_and_kafkas_replicas_alike() {
+    run(async |context| {
+        let cluster = ClusterBuilder::of(&[BrokerKind::Gregor, BrokerKind::Kafka]).start(context).await?;
+        cluster.create_topic("orders", 4, 2).await?;
+        for at in 0..40 {
+            let led =
+                cluster.wait_for_state("orders", at % 4, "two in sync", |state| state.isr.len() == 2).await?;
+            cluster.produce_to(led.leader, "orders", at % 4, &format!("order {at}")).await?;
+        }
+        let line =
+            kafka("org.apache.kafka.tools.ReplicaVerificationTool", &write_log4j(context.dir(), "OFF")?)?
+                .args(["--broker-list", &cluster.bootstrap()])
+                .args(["--topics-include", "orders", "--report-interval-ms", "500"]);
+        let _tool = Process::spawn(context, "replica-verification", &line)?;
+        let log = context.log_file("replica-verification")?;
+        wait::until_true("every replica to be compared", SETTLE, || async {
+            let said = fs::read_to_string(&log)?;
+            let differs =
+                ["doesn't match", "unmatched checksum", "Exception"].iter().any(|bad| said.contains(bad));
+            ensure!(!differs, "it says {said}");
+            let reports = said.lines().filter(|line| line.contains("max lag is 0 for partition"));
+            Ok(reports.filter(|line| line.ends_with("among 4 partitions")).count() >= 2)
         })
         .await
     });

@@ -25,6 +25,7 @@ mod metrics;
 mod places;
 mod produce_fetch;
 mod python_clients;
+mod reconfiguration;
 mod replica_reads;
 mod tool_conversations;
 mod tools;

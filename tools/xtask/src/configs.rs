@@ -76,7 +76,6 @@ fn row(key: &ConfigKey, honoured: impl Fn(&ConfigKey) -> &'static str) -> String
     };
     let here = match key.treatment {
         Treatment::Honoured => honoured(key).to_owned(),
-        Treatment::AtStart(reason) => format!("honoured at the start, a change waits for the next: {reason}"),
         Treatment::Accepted(reason) => format!("accepted: {reason}"),
         Treatment::Refused { reason, unless: [] } => format!("refused: {reason}"),
         Treatment::Refused { reason, unless } => {

@@ -5,14 +5,10 @@ use crate::definition::{ConfigKey, boolean, class, int, list, long, string};
 const NO_QUOTAS: &str = "quotas of clients are kept and not enforced";
 
 pub(super) const KEYS: &[ConfigKey] = &[
-    int("quota.window.num", "11", "How many samples client quotas keep.")
+    int("quota.window.num", "11", "How many samples client quotas and rates of connections keep.")
         .at_least(1)
-        .low()
-        .accepted(NO_QUOTAS),
-    int("quota.window.size.seconds", "1", "How many seconds each of these samples spans.")
-        .at_least(1)
-        .low()
-        .accepted(NO_QUOTAS),
+        .low(),
+    int("quota.window.size.seconds", "1", "How many seconds each of these samples spans.").at_least(1).low(),
     int("replication.quota.window.num", "11", "How many samples replication quotas keep.").at_least(1).low(),
     int("replication.quota.window.size.seconds", "1", "How many seconds each of these samples spans.")
         .at_least(1)

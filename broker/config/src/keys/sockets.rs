@@ -2,8 +2,6 @@
 
 use crate::definition::{ConfigKey, int, long, string};
 
-const AT_START: &str = "listeners are bound before the broker registers";
-
 pub(super) const KEYS: &[ConfigKey] = &[
     string(
         "listeners",
@@ -11,8 +9,7 @@ pub(super) const KEYS: &[ConfigKey] = &[
         "The addresses to listen on, as `NAME://host:port,...`; an empty host is every address.",
     )
     .high()
-    .per_broker()
-    .at_start(AT_START),
+    .per_broker(),
     string(
         "advertised.listeners",
         "",
@@ -20,16 +17,14 @@ pub(super) const KEYS: &[ConfigKey] = &[
     )
     .null()
     .high()
-    .per_broker()
-    .at_start(AT_START),
+    .per_broker(),
     string(
         "listener.security.protocol.map",
         "SASL_SSL:SASL_SSL,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT",
         "Which security protocol each listener name stands for.",
     )
     .low()
-    .per_broker()
-    .at_start(AT_START),
+    .per_broker(),
     string(
         "inter.broker.listener.name",
         "",
@@ -105,8 +100,7 @@ pub(super) const KEYS: &[ConfigKey] = &[
         "The most new connections per second; also settable per listener.",
     )
     .at_least(0)
-    .cluster_wide()
-    .accepted("connections are limited in number, not in rate"),
+    .cluster_wide(),
     long(
         "connections.max.idle.ms",
         "600000",

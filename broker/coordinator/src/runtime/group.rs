@@ -227,6 +227,16 @@ impl GroupCoordinator {
         (groups, loading)
     }
 
+    /// How many offsets the groups of the partitions that are loaded have committed (`NumOffsets`).
+    pub async fn offset_count(&self) -> usize {
+        let mut count = 0;
+        for (_, handle) in self.partitions.all().0 {
+            let counted = handle.call(|shard, _| (shard.offset_count(), Vec::new())).await;
+            count += counted.unwrap_or_default();
+        }
+        count
+    }
+
     /// DeleteGroups, one of them.
     ///
     /// # Errors

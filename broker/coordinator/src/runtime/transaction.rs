@@ -207,6 +207,21 @@ impl TransactionCoordinator {
         Ok(all)
     }
 
+    /// How many markers wait for a leader to be known (`UnknownDestinationQueueSize`).
+    pub fn unresolved_markers(&self) -> usize {
+        self.queue.lock().unresolved()
+    }
+
+    /// How many transactions whose markers are written could not be stored as complete (`LogAppendRetryQueueSize`).
+    pub async fn incomplete(&self) -> usize {
+        let mut count = 0;
+        for (_, handle) in self.partitions.all().0 {
+            let counted = handle.call(|shard, _| (shard.incomplete(), Vec::new())).await;
+            count += counted.unwrap_or_default();
+        }
+        count
+    }
+
     /// Aborts transactions that take too long, at the given interval, until stopped.
     pub async fn abort_timed_out_periodically(&self, interval: Duration, stop: CancellationToken) {
         self.periodically(interval, stop, TransactionShard::abort_timed_out).await;
@@ -271,9 +286,9 @@ impl TransactionCoordinator {
 
     async fn retry_completions(&self) {
         for (_, handle) in self.partitions.all().0 {
-            let retry = |shard: &mut TransactionShard, _| match shard.has_incomplete() {
-                true => ((), shard.retry_completions()),
-                false => ((), Vec::new()),
+            let retry = |shard: &mut TransactionShard, _| match shard.incomplete() {
+                0 => ((), Vec::new()),
+                _ => ((), shard.retry_completions()),
             };
             // An unloaded partition is its new coordinator's to complete.
             let _ = handle.call(retry).await;

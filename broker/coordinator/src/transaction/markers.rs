@@ -161,6 +161,11 @@ impl MarkerQueue {
         self.brokers.keys().copied().collect()
     }
 
+    /// How many markers wait for a leader to be known.
+    pub fn unresolved(&self) -> usize {
+        self.unresolved.iter().map(|entry| entry.markers.partitions.len()).sum()
+    }
+
     /// Whether something waits for a leader to be known.
     pub fn has_unresolved(&self) -> bool {
         !self.unresolved.is_empty()
@@ -211,6 +216,7 @@ mod tests {
         assert_eq!(first.markers, vec![(7, 3, markers(&[0, 2]))]);
         assert_eq!(queue.take(BrokerId(0)), None);
         assert!(queue.has_unresolved());
+        assert_eq!(queue.unresolved(), 1);
         let gone = queue.resolve(|_| MarkerTarget::Deleted);
         assert_eq!(gone, vec![(7, 3, markers(&[10]))]);
         assert!(!queue.has_unresolved());

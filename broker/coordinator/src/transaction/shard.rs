@@ -196,9 +196,9 @@ impl TransactionShard {
         }
     }
 
-    /// Whether [`TransactionShard::retry_completions`] has anything to do.
-    pub fn has_incomplete(&self) -> bool {
-        !self.incomplete.is_empty()
+    /// How many completions could not be stored; [`TransactionShard::retry_completions`] tries them again.
+    pub fn incomplete(&self) -> usize {
+        self.incomplete.len()
     }
 
     /// Tries again to store completions that could not be; the shell calls this after a moment's pause.

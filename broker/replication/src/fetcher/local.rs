@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use gregor_log::{AppendError, PartitionLog};
-use gregor_model::{LeaderEpoch, Offset, Timestamp, TopicPartition};
+use gregor_model::{BrokerId, LeaderEpoch, Offset, Timestamp, TopicPartition};
 
 use super::truncation::{self, Truncation};
 use crate::hosted_partition::{FollowerAppend, FollowerError, FollowerPosition, HostedPartition};
@@ -34,6 +34,8 @@ pub(super) fn consequence(error: &FollowerError) -> Consequence {
 
 /// The logs that a fetcher writes to.
 pub(super) struct LocalReplicas {
+    /// This broker.
+    pub(super) broker: BrokerId,
     pub(super) partitions: Arc<PartitionMap>,
 }
 
@@ -57,7 +59,9 @@ impl LocalReplicas {
     ) -> Result<FollowerPosition, FollowerError> {
         let hosted = self.hosted(partition)?;
         let position = hosted.append_as_follower(term, append, now)?;
-        hosted.traffic.replicated_in(position.appended_bytes);
+        if position.appended_bytes > 0 {
+            hosted.traffic.replicated_in(position.appended_bytes, hosted.is_adding(self.broker));
+        }
         Ok(position)
     }
 

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use gregor_model::{BrokerId, LeaderEpoch, TopicId, TopicName, TopicPartition};
+use gregor_model::{BrokerId, LeaderEpoch, Timestamp, TopicId, TopicName, TopicPartition};
 use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -154,6 +154,11 @@ impl FetcherPool {
         self.stats().iter().map(|stats| stats.max_lag()).max().unwrap_or(0)
     }
 
+    /// How often the slowest fetcher is answered, per second (`MinFetchRate`); 0 without any.
+    pub(crate) fn min_fetch_rate(&self, now: Timestamp) -> f64 {
+        self.stats().iter().map(|stats| stats.per_second(now)).reduce(f64::min).unwrap_or(0.0)
+    }
+
     /// How many fetchers ended without being told to (`DeadThreadCount`).
     pub(crate) fn dead(&self) -> usize {
         let state = self.state.lock();
@@ -200,7 +205,10 @@ impl FetcherPool {
             leader,
             client_id: format!("broker-{}-fetcher-{number}", config.broker_id),
             shared: Arc::clone(&self.shared),
-            replicas: LocalReplicas { partitions: Arc::clone(&self.partitions) },
+            replicas: LocalReplicas {
+                broker: self.shared.config.broker_id,
+                partitions: Arc::clone(&self.partitions),
+            },
             leaders: Arc::clone(&self.leaders),
             mailbox: Arc::clone(&mailbox),
             failed: Arc::clone(&self.failed),

@@ -4,8 +4,14 @@
 use std::collections::HashMap;
 
 use gregor_metrics::Counter;
-use gregor_model::{BrokerId, TopicPartition};
+use gregor_model::{BrokerId, Timestamp, TopicPartition};
 use parking_lot::Mutex;
+
+use crate::throttle::RateWindow;
+
+/// The last minute, in parts.
+const RATE_SAMPLES: u32 = 12;
+const RATE_SAMPLE_MS: i64 = 5_000;
 
 /// The counts of one fetcher.
 #[derive(Debug)]
@@ -18,6 +24,7 @@ pub struct FetcherStats {
     pub bytes: Counter,
     address: Mutex<(String, u16)>,
     lags: Mutex<HashMap<TopicPartition, i64>>,
+    rate: Mutex<RateWindow>,
 }
 
 impl FetcherStats {
@@ -28,7 +35,19 @@ impl FetcherStats {
             bytes: Counter::default(),
             address: Mutex::default(),
             lags: Mutex::default(),
+            rate: Mutex::new(RateWindow::new(RATE_SAMPLES, RATE_SAMPLE_MS)),
         }
+    }
+
+    /// The leader answered a fetch.
+    pub(super) fn answered(&self, now: Timestamp) {
+        self.requests.increment();
+        self.rate.lock().record(1, now);
+    }
+
+    /// Fetches answered per second, over the last minute.
+    pub(super) fn per_second(&self, now: Timestamp) -> f64 {
+        self.rate.lock().per_second(now)
     }
 
     /// The leader's host and port; empty before the first connection.
@@ -73,6 +92,17 @@ impl FetcherStats {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_rate_is_that_of_the_last_minute() {
+        let stats = FetcherStats::new(BrokerId(3), 0);
+        for second in 0..10 {
+            stats.answered(Timestamp(second * 1_000));
+        }
+        assert_eq!(stats.requests.get(), 10);
+        assert_eq!(stats.per_second(Timestamp(10_000)), 1.0);
+        assert_eq!(stats.per_second(Timestamp(120_000)), 0.0);
+    }
 
     #[test]
     fn lags_are_those_of_what_is_fetched() {

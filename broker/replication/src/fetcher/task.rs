@@ -185,7 +185,7 @@ impl Fetcher {
         let (request, version) =
             message::fetch_request(&shared.config, shared.environment.broker_epoch(), &request);
         let response = self.connect().await?.fetch(request, version).await?;
-        self.stats.requests.increment();
+        self.stats.answered(self.shared.now());
         self.take_commands();
         if let Some(error) = ResponseError::try_from_code(response.error_code) {
             tracing::info!(leader = %self.leader, client_id = self.client_id, ?error, "fetch session ends");

@@ -55,6 +55,8 @@ struct State {
     leader: Option<BrokerId>,
     leader_epoch: Option<LeaderEpoch>,
     partition_epoch: Option<PartitionEpoch>,
+    /// Replicas that a reassignment adds, as the controller last told.
+    adding: Vec<BrokerId>,
     role: Role,
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use gregor_log::{FetchIsolation, ListedOffset, PartitionLog, TimestampQuery};
-use gregor_model::{LeaderEpoch, Offset, Timestamp};
+use gregor_model::{BrokerId, LeaderEpoch, Offset, Timestamp};
 
 use super::{HostedPartition, Role, State, min_insync_replicas};
 use crate::error::{DeleteRecordsFailure, ListOffsetsError, PartitionError};
@@ -12,6 +12,11 @@ use crate::purgatory::{OffsetWait, OffsetWaitKey, WaitOutcome};
 use crate::shared::Shared;
 
 impl HostedPartition {
+    /// Whether a reassignment adds this replica (`isAddingReplica`).
+    pub(crate) fn is_adding(&self, replica: BrokerId) -> bool {
+        self.state.read().adding.contains(&replica)
+    }
+
     /// ListOffsets v1+ (`Partition.fetchOffsetForTimestamp`).
     pub(crate) fn list_offset(
         &self,

@@ -38,6 +38,7 @@ impl State {
         self.leader = decision.leader;
         self.leader_epoch = Some(decision.leadership.leader_epoch);
         self.partition_epoch = Some(decision.leadership.partition_epoch);
+        self.adding.clone_from(&decision.leadership.assignment.adding);
     }
 }
 

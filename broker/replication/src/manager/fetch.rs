@@ -131,7 +131,10 @@ impl ReplicaManager {
 fn count_traffic(params: &FetchParams, reads: &[Read]) {
     for (hosted, read) in reads.iter().flatten() {
         match params.requester {
-            FetchRequester::Follower { .. } => hosted.traffic.replicated_out(read.fetched.len()),
+            FetchRequester::Follower { .. } if read.fetched.is_empty() => {}
+            FetchRequester::Follower { id, .. } => {
+                hosted.traffic.replicated_out(read.fetched.len(), hosted.is_adding(id));
+            }
             FetchRequester::Consumer { .. } => hosted.traffic.consumed(read.fetched.len()),
         }
     }

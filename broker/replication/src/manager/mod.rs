@@ -249,6 +249,7 @@ impl ReplicaManager {
             offline_partitions: map.values().filter(|hosted| matches!(hosted, Hosted::Offline)).count(),
             failed_partitions: self.fetchers.failed_partitions(),
             max_lag: self.fetchers.max_lag(),
+            min_fetch_rate: self.fetchers.min_fetch_rate(self.shared.now()),
             dead_fetchers: self.fetchers.dead(),
         }
     }

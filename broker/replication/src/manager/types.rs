@@ -186,7 +186,7 @@ pub struct PartitionStatus {
 }
 
 /// Counters since the start, and gauges, of replication as a whole.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct ReplicationCounts {
     /// ISRs that grew (`IsrExpandsPerSec`).
     pub isr_expands: u64,
@@ -200,6 +200,8 @@ pub struct ReplicationCounts {
     pub failed_partitions: usize,
     /// By how many records the partition that lags most is behind its leader's high watermark (`MaxLag`).
     pub max_lag: i64,
+    /// Fetches per second of the fetcher that has fewest (`MinFetchRate`).
+    pub min_fetch_rate: f64,
     /// Fetchers that ended without being told to (`DeadThreadCount`).
     pub dead_fetchers: usize,
 }

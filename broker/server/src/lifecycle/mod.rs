@@ -15,6 +15,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::log_levels::LogLevels;
 
+pub(crate) use start::host_name;
 pub use start::{RunningBroker, start};
 
 /// The exit code of a broker that was told twice to stop.

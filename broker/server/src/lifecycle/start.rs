@@ -26,13 +26,13 @@ use crate::background;
 use crate::broker::Broker;
 use crate::compaction;
 use crate::config_admin::{BrokerLayers, ConfigAdmin};
-use crate::connection_limits;
 use crate::controller_environment::BrokerAsController;
 use crate::coordinators::{ConsumerProtocol, CoordinatorParts, Coordinators, PartitionCounts};
 use crate::dispatch::Dispatcher;
 use crate::dynamic_config::{self, Reconfigured};
 use crate::features::{self, FeatureCache};
 use crate::isr_in_zookeeper::IsrInZookeeper;
+use crate::listeners::FollowedListeners;
 use crate::log_dir_failure::{self, LogDirFailures};
 use crate::log_levels::LogLevels;
 use crate::metadata_cache::MetadataCache;
@@ -354,11 +354,12 @@ impl Parts {
         tasks.spawn(watch_log_dirs(failures, self.failures, self.stop.clone(), failed.clone()));
         let dispatcher = Dispatcher::new(broker.clone(), metrics.metrics.requests().clone());
         let server = bound.start(Arc::new(dispatcher))?;
-        tasks.spawn(connection_limits::follow(self.layers, server.limiter(), self.stop.clone()));
+        let followed = FollowedListeners::new(self.layers, server.listeners(), self.registration, &session);
+        tasks.spawn(followed.follow(self.stop.clone()));
         metrics.metrics.observe(Observed {
             broker: broker.clone(),
             session: session.clone(),
-            listeners: server.listener_stats().to_vec(),
+            listeners: server.listeners(),
             cleaner,
         });
         metrics.metrics.set_state(BrokerState::Running);
@@ -421,6 +422,6 @@ fn client_options(config: &BrokerConfig) -> ClientOptions {
 }
 
 /// This machine's name, for listeners without a host.
-fn host_name() -> String {
+pub(crate) fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }

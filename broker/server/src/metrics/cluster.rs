@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
+use gregor_controller_service::ControllerMetrics;
 use gregor_metrics::Exposition;
 use gregor_model::Timestamp;
 use gregor_network::ListenerStats;
@@ -125,6 +126,13 @@ pub(super) async fn tell_controller(page: &mut Exposition, broker: &Broker, now:
         counts.reassigning_partitions as f64,
     );
     let metrics = broker.controller.metrics();
+    tell_channels(page, metrics, now);
+    page.gauge(
+        "kafka_controller_kafkacontroller_controllerstate",
+        "What the controller is doing: 0 nothing, 1 taking office, 2 brokers, 3 topics, 4 deletions, 5 reassignments, and so on as Kafka's ControllerState.",
+        &[],
+        metrics.state.get() as f64,
+    );
     let events = "kafka_controller_controllereventmanager_eventqueue";
     let help = "Events that wait for the controller.";
     page.gauge(&format!("{events}size"), help, &[], metrics.event_queue_size.get() as f64);
@@ -149,6 +157,46 @@ pub(super) async fn tell_controller(page: &mut Exposition, broker: &Broker, now:
     );
 }
 
+/// The controller's requests to each broker (`ControllerChannelManager`).
+fn tell_channels(page: &mut Exposition, metrics: &ControllerMetrics, now: Timestamp) {
+    let manager = "kafka_controller_controllerchannelmanager";
+    let channels = metrics.channels();
+    let total: i64 = channels.iter().map(|(_, channel)| channel.queue_size.get()).sum();
+    let help = "Requests to brokers that wait to be sent.";
+    page.gauge(&format!("{manager}_totalqueuesize"), help, &[], total as f64);
+    for (broker, channel) in channels {
+        let id = broker.to_string();
+        let labels = [("broker_id", id.as_str())];
+        let waiting = channel.queue_size.get() as f64;
+        page.gauge(&format!("{manager}_queuesize"), "Those to one broker.", &labels, waiting);
+        page.summary(
+            &format!("{manager}_requestrateandqueuetimems"),
+            "How long requests to a broker waited to be sent, in milliseconds.",
+            &labels,
+            &channel.queue_time.quantiles(now),
+            1000.0,
+        );
+    }
+}
+
+/// Markers that cannot be brought to where they belong, for now (`TransactionMarkerChannelManager`).
+pub(super) async fn tell_transactions(page: &mut Exposition, broker: &Broker) {
+    let transactions = &broker.coordinators.transactions;
+    let manager = "kafka_coordinator_transaction_transactionmarkerchannelmanager";
+    page.gauge(
+        &format!("{manager}_unknowndestinationqueuesize"),
+        "Markers of transactions that wait for a partition's leader to be known.",
+        &[],
+        transactions.unresolved_markers() as f64,
+    );
+    page.gauge(
+        &format!("{manager}_logappendretryqueuesize"),
+        "Transactions whose markers are written, and whose end could not be stored yet.",
+        &[],
+        transactions.incomplete().await as f64,
+    );
+}
+
 /// The groups that are coordinated here, by state (`GroupMetadataManager`).
 pub(super) async fn tell_groups(page: &mut Exposition, broker: &Broker) {
     const STATES: [&str; 5] = ["PreparingRebalance", "CompletingRebalance", "Stable", "Dead", "Empty"];
@@ -157,6 +205,12 @@ pub(super) async fn tell_groups(page: &mut Exposition, broker: &Broker) {
     for group in &groups {
         *by_state.entry(group.state).or_default() += 1;
     }
+    page.gauge(
+        "kafka_coordinator_group_groupmetadatamanager_numoffsets",
+        "Offsets that groups coordinated here have committed.",
+        &[],
+        broker.coordinators.groups.offset_count().await as f64,
+    );
     let manager = "kafka_coordinator_group_groupmetadatamanager_numgroups";
     page.gauge(manager, "Groups coordinated here.", &[], groups.len() as f64);
     for (state, count) in by_state {

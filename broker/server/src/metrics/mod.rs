@@ -20,7 +20,7 @@ use std::time::Instant;
 use gregor_log::{LoadProgress, LogCleaner};
 use gregor_metrics::Exposition;
 use gregor_model::Timestamp;
-use gregor_network::ListenerStats;
+use gregor_network::Listeners;
 use gregor_zookeeper::Session;
 use parking_lot::Mutex;
 
@@ -53,8 +53,8 @@ pub struct Observed {
     pub broker: Arc<Broker>,
     /// The ZooKeeper session.
     pub session: Session,
-    /// What is counted of connections.
-    pub listeners: Vec<Arc<ListenerStats>>,
+    /// What clients connect to.
+    pub listeners: Listeners,
     /// The log cleaner, unless it is switched off.
     pub cleaner: Option<Arc<LogCleaner>>,
 }
@@ -121,10 +121,11 @@ impl BrokerMetrics {
         if let Some(observed) = self.observed.get() {
             replicas::tell(&mut page, &observed.broker);
             logs::tell(&mut page, observed, now);
-            cluster::tell_connections(&mut page, &observed.listeners, self.began);
+            cluster::tell_connections(&mut page, &observed.listeners.stats(), self.began);
             cluster::tell_zookeeper(&mut page, &observed.session, now);
             cluster::tell_controller(&mut page, &observed.broker, now).await;
             cluster::tell_groups(&mut page, &observed.broker).await;
+            cluster::tell_transactions(&mut page, &observed.broker).await;
         }
         page.render()
     }

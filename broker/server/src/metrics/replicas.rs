@@ -98,6 +98,12 @@ fn tell_manager(page: &mut Exposition, broker: &Broker) {
         counts.max_lag as f64,
     );
     page.gauge(
+        &format!("{fetchers}_minfetchrate"),
+        "Fetches per second of the fetcher that has fewest, over the last minute.",
+        &replica,
+        counts.min_fetch_rate,
+    );
+    page.gauge(
         &format!("{fetchers}_failedpartitionscount"),
         "Partitions that are not fetched any more until they have another leader.",
         &replica,

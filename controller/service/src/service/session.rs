@@ -141,7 +141,8 @@ impl Worker {
     ) {
         info!(%epoch, "elected controller");
         let (connect, events) = (self.connect.clone(), self.events.clone());
-        let context = ChannelContext::new(&self.settings, epoch, departed, connect, events);
+        let metrics = self.metrics.clone();
+        let context = ChannelContext::new(&self.settings, epoch, departed, connect, events, metrics);
         let term = Term::new(
             epoch,
             fence,

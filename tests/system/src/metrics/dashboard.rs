@@ -25,10 +25,10 @@ pub const THERE: &[&str] = &[
     "kafka_server_replicamanager_reassigningpartitions",
     "kafka_server_replicafetchermanager_maxlag{clientId=\"Replica\"}",
     "kafka_server_replicafetchermanager_failedpartitionscount{clientId=\"Replica\"}",
+    "kafka_server_replicafetchermanager_minfetchrate{clientId=\"Replica\"}",
     "kafka_server_replicafetchermanager_deadthreadcount{clientId=\"Replica\"}",
     "kafka_server_fetcherlagmetrics_consumerlag{clientId,topic=\"orders\",partition}",
     "kafka_network_acceptor_acceptorblockedpercent_count{listener=\"PLAINTEXT\"}",
-    "kafka_server_brokertopicmetrics_reassignmentbytesin_total",
     "kafka_server_brokertopicmetrics_invalidmagicnumberrecords_total",
     "kafka_log_logcleaner_max_clean_time_secs",
     "kafka_log_logcleanermanager_max_dirty_percent",
@@ -58,6 +58,12 @@ pub const THERE: &[&str] = &[
     "kafka_controller_kafkacontroller_topicstodeletecount",
     "kafka_controller_controllerstats_uncleanleaderelections_total",
     "kafka_controller_controllerstats_leaderelectionrateandtimems_count",
+    "kafka_controller_kafkacontroller_controllerstate",
+    "kafka_controller_controllerchannelmanager_totalqueuesize",
+    "kafka_controller_controllerchannelmanager_queuesize{broker_id=\"1\"}",
+    "kafka_controller_controllerchannelmanager_requestrateandqueuetimems{broker_id=\"0\",quantile=\"0.99\"}",
+    "kafka_coordinator_transaction_transactionmarkerchannelmanager_unknowndestinationqueuesize",
+    "kafka_coordinator_transaction_transactionmarkerchannelmanager_logappendretryqueuesize",
     "kafka_controller_controllereventmanager_eventqueuesize",
     "kafka_controller_controllereventmanager_eventqueuetimems{quantile=\"0.95\"}",
     "kafka_cluster_partition_underminisr{topic=\"orders\",partition=\"0\"}",
@@ -102,7 +108,7 @@ pub const THERE: &[&str] = &[
     "gregor_build_info{version}",
 ];
 
-/// Grows while messages are produced and consumed.
+/// Grows while messages are produced and consumed, and a partition with records gets another replica.
 pub const GROWS: &[&str] = &[
     "kafka_server_brokertopicmetrics_messagesin_total",
     "kafka_server_brokertopicmetrics_messagesin_total{topic=\"orders\"}",
@@ -124,6 +130,11 @@ pub const GROWS: &[&str] = &[
     "kafka_network_requestmetrics_remotetimems{request=\"Produce\",quantile=\"0.50\"}",
     "kafka_server_zookeeperclientmetrics_zookeeperrequestlatencyms_count",
     "kafka_coordinator_group_groupmetadatamanager_numgroups",
+    "kafka_coordinator_group_groupmetadatamanager_numoffsets",
+    "kafka_server_replicafetchermanager_minfetchrate{clientId=\"Replica\"}",
+    "kafka_controller_controllerchannelmanager_requestrateandqueuetimems_count{broker_id=\"0\"}",
+    "kafka_server_brokertopicmetrics_reassignmentbytesin_total",
+    "kafka_server_brokertopicmetrics_reassignmentbytesout_total",
     "kafka_log_log_size{topic=\"orders\"}",
     "kafka_log_log_logendoffset{topic=\"orders\"}",
     "process_cpu_seconds_total",

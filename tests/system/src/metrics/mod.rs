@@ -4,12 +4,15 @@
 mod dashboard;
 mod page;
 
+use crate::data_tools::said;
 use anyhow::{Context as _, Result, ensure};
 use dashboard::{GROWS, THERE};
 use gregor_harness::broker::gregor_binary;
 use gregor_harness::cluster::SETTLE;
 use gregor_harness::{BrokerKind, Cluster, ClusterBuilder, Group, Load, TestContext, ports, run, wait};
 use page::{Page, get};
+use serde_json::json;
+use std::fs;
 use std::time::{Duration, Instant};
 
 /// The bar for a scrape of a broker with 2,000 partitions, in a release build.
@@ -37,12 +40,14 @@ fn dashboards_made_for_kafka_find_their_series_moving() {
     run(async |context| {
         let (cluster, addresses) = start(context, 2).await?;
         cluster.create_topic("orders", 4, 2).await?;
+        cluster.create_topic("moving", 1, 1).await?;
         let before = Page::scrape(&addresses).await?;
         let load = Load::start(&cluster.bootstrap(), "orders", 2_000)?;
         let group = Group::new(&cluster.bootstrap(), "readers", "orders", "range");
         let member = group.join()?;
         load.wait_for_progress(2_000, SETTLE).await?;
         group.wait_for_progress(1_000, SETTLE).await?;
+        widen(context, &cluster).await?;
         wait::until_true("every series of the dashboards to be there", SETTLE, || async {
             let page = Page::scrape(&addresses).await?;
             let missing: Vec<&str> = THERE.iter().copied().filter(|wanted| !page.has(wanted)).collect();
@@ -65,6 +70,20 @@ fn dashboards_made_for_kafka_find_their_series_moving() {
         load.stop().await?;
         Ok(())
     });
+}
+
+/// Gives the only partition of `moving`, with records in it, a second replica.
+async fn widen(context: &TestContext, cluster: &Cluster) -> Result<()> {
+    let led = cluster.wait_for_state("moving", 0, "a leader", |state| state.leader >= 0).await?;
+    cluster.produce_to(led.leader, "moving", 0, "a record").await?;
+    let plan = json!({ "version": 1, "partitions": [{ "topic": "moving", "partition": 0, "replicas": [led.leader, 1 - led.leader] }] });
+    let file = context.dir().join("plan.json");
+    fs::write(&file, plan.to_string())?;
+    let file = file.display().to_string();
+    let execute = ["--execute", "--reassignment-json-file", &file];
+    said("reassign-partitions", &cluster.bootstrap(), &execute, "").await?;
+    cluster.wait_for_state("moving", 0, "two in sync", |state| state.isr.len() == 2).await?;
+    Ok(())
 }
 
 #[test]

@@ -2,16 +2,13 @@
 
 use crate::admin::acls::PatternType;
 use crate::command_line::{
-    COMMON, Flag, FlagError, Given, Refusal, conflicting, help_or_version, parse, required,
+    BOOTSTRAP_SERVER, COMMAND_CONFIG, COMMON, Flag, FlagError, Given, Refusal, conflicting, help_or_version,
+    one_action, parse, required,
 };
 
 const FLAGS: [Flag; 26] = [
-    Flag::valued(
-        "bootstrap-server",
-        "server to connect to",
-        "REQUIRED: a broker of the cluster, as host:port; several by commas.",
-    ),
-    Flag::valued("command-config", "property file", "Client properties."),
+    BOOTSTRAP_SERVER,
+    COMMAND_CONFIG,
     Flag::valued("authorizer", "class", "Taken only to say that --bootstrap-server does this now."),
     Flag::valued("authorizer-properties", "key=value", "Belongs to --authorizer."),
     Flag::valued("zk-tls-config-file", "properties file", "Belongs to --authorizer."),
@@ -64,9 +61,7 @@ pub fn read(arguments: &[String]) -> Result<Given, Refusal> {
     pattern_type(&given)?;
     help_or_version(arguments, &given, "This tool helps to manage acls on kafka.")?;
     check_connection(&given)?;
-    if ["add", "remove", "list"].iter().filter(|action| given.has(action)).count() != 1 {
-        return usage("Command must include exactly one action: --list, --add, --remove. ");
-    }
+    one_action(&given, &["add", "remove", "list"], "--list, --add, --remove. ")?;
     let not_listed = ["producer", "consumer", "allow-host", "allow-principal", "deny-host", "deny-principal"];
     conflicting(&given, "list", &not_listed)?;
     for role in ["producer", "consumer"] {
@@ -118,11 +113,12 @@ pub fn pattern_type(given: &Given) -> Result<PatternType, FlagError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::command_line::words;
 
     #[track_caller]
     fn check(line: &str, expected: Result<(), &str>) {
         let line = format!("--bootstrap-server a:1 {line}");
-        let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+        let words = words(&line);
         let answer = read(&words).map(drop).map_err(|refusal| refusal.to_string());
         assert_eq!(answer, expected.map_err(str::to_owned), "{line}");
     }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::flags::pattern_type;
 use crate::admin::acls::{AclEntry, Operation, PatternType, Permission, ResourceKind, ResourcePattern};
+use crate::admin::principal::{NoPrincipal, Principal};
 use crate::command_line::{FlagError, Given};
 
 /// Entries by resource.
@@ -16,8 +17,8 @@ pub enum RuleError {
     #[error(transparent)]
     Flag(#[from] FlagError),
     /// Not `type:name`.
-    #[error("expected a string in format principalType:principalName but got {0}")]
-    Principal(String),
+    #[error(transparent)]
+    Principal(#[from] NoPrincipal),
     /// No resource is named.
     #[error(
         "You must provide at least one resource: --topic <topic> or --cluster or --group <group> or --delegation-token \
@@ -100,11 +101,7 @@ pub fn resources(given: &Given) -> Result<BTreeSet<ResourcePattern>, RuleError> 
 
 /// The principals of a flag.
 pub fn principals(given: &Given, flag: &str) -> Result<Vec<String>, RuleError> {
-    let parse = |text: &str| match text.trim() {
-        text if text.contains(':') => Ok(text.to_owned()),
-        text => Err(RuleError::Principal(text.to_owned())),
-    };
-    given.values(flag).into_iter().map(parse).collect()
+    Ok(Principal::given(given, flag)?.iter().map(ToString::to_string).collect())
 }
 
 /// What to add.
@@ -231,9 +228,10 @@ fn check_operations(rules: &Rules) -> Result<(), RuleError> {
 mod tests {
     use super::*;
     use crate::command_line::parse;
+    use crate::command_line::words;
 
     fn given(line: &str) -> Given {
-        let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+        let words = words(line);
         parse(&crate::acls::flags::flags(), &words).unwrap()
     }
 

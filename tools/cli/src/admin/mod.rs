@@ -15,6 +15,7 @@ pub mod groups;
 pub mod leaders;
 pub mod log_dirs;
 pub mod offsets;
+pub mod principal;
 pub mod producers;
 pub mod quotas;
 pub mod reassignments;

@@ -8,30 +8,8 @@ use kafka_protocol::messages::{
     RenewDelegationTokenRequest,
 };
 
+use super::principal::Principal;
 use super::{Admin, AdminError, Target, text};
-
-/// Who is authenticated (`KafkaPrincipal`).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Principal {
-    /// `User`, mostly.
-    pub kind: String,
-    /// The name.
-    pub name: String,
-}
-
-impl Principal {
-    /// From `type:name`; None if it is not.
-    pub fn parse(text: &str) -> Option<Principal> {
-        let (kind, name) = text.split_once(':')?;
-        Some(Principal { kind: kind.to_owned(), name: name.to_owned() })
-    }
-}
-
-impl std::fmt::Display for Principal {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}:{}", self.kind, self.name)
-    }
-}
 
 /// A token (`DelegationToken`). Times are milliseconds since 1970.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,19 +7,17 @@ mod show;
 use std::process::ExitCode;
 
 use crate::admin::{Admin, AdminError, Target, connect};
-use crate::command_line::{COMMON, Flag, Given, Refusal, help_or_version, parse, required};
+use crate::command_line::{
+    BOOTSTRAP_SERVER, COMMAND_CONFIG, COMMON, Flag, Given, Refusal, help_or_version, parse, required,
+};
 use crate::report;
 use show::{BrokerVersions, json, text};
 
 /// The flags of kafka-broker-api-versions.sh, and `--json`.
 fn flags() -> Vec<Flag> {
     let own = [
-        Flag::valued(
-            "bootstrap-server",
-            "server to connect to",
-            "REQUIRED: a broker of the cluster, as host:port; several by commas.",
-        ),
-        Flag::valued("command-config", "property file", "Client properties."),
+        BOOTSTRAP_SERVER,
+        COMMAND_CONFIG,
         Flag::switch("json", "Print a JSON document instead, for scripts."),
     ];
     [&own[..], &COMMON].concat()
@@ -69,6 +67,7 @@ async fn ask_all(admin: &mut Admin) -> Result<Vec<BrokerVersions>, AdminError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::command_line::words;
 
     #[test]
     fn flags_are_checked() {
@@ -78,7 +77,7 @@ mod tests {
             ("", Err("This tool helps to retrieve broker version information.")),
             ("--bootstrap-server", Err("Option bootstrap-server requires an argument")),
         ] {
-            let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+            let words = words(line);
             let answer = read(&words).map(drop).map_err(|refusal| refusal.to_string());
             assert_eq!(answer, expected.map_err(str::to_owned), "{line}");
         }

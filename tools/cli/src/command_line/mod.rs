@@ -9,7 +9,9 @@ use std::fmt::Write as _;
 
 pub use clap_tool::clap_arguments;
 pub use completion::command;
-pub use refusal::{COMMON, Refusal, conflicting, help_or_version, required};
+pub use refusal::{
+    BOOTSTRAP_SERVER, COMMAND_CONFIG, COMMON, Refusal, conflicting, help_or_version, one_action, required,
+};
 
 /// One flag of a tool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,6 +152,12 @@ fn find<'a>(flags: &'a [Flag], name: &str) -> Option<&'a Flag> {
     }
 }
 
+/// A command line's words, for tests.
+#[cfg(test)]
+pub fn words(line: &str) -> Vec<String> {
+    line.split_whitespace().map(str::to_owned).collect()
+}
+
 /// The list of flags, as `--help` and usage errors show it.
 pub fn usage(flags: &[Flag]) -> String {
     let label = |flag: &Flag| match flag.value {
@@ -182,7 +190,7 @@ mod tests {
 
     #[track_caller]
     fn check(line: &str, expected: Result<&[(&'static str, Option<&str>)], &str>) {
-        let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+        let words = words(line);
         match (parse(&FLAGS, &words), expected) {
             (Ok(Given(given)), Ok(expected)) => {
                 let given: Vec<_> = given.iter().map(|(name, value)| (*name, value.as_deref())).collect();

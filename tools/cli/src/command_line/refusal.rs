@@ -26,6 +26,16 @@ pub enum Refusal {
 pub const COMMON: [Flag; 2] =
     [Flag::switch("help", "Print this."), Flag::switch("version", "Print the version.")];
 
+/// Which cluster is meant.
+pub const BOOTSTRAP_SERVER: Flag = Flag::valued(
+    "bootstrap-server",
+    "server to connect to",
+    "REQUIRED: a broker of the cluster, as host:port; several by commas.",
+);
+
+/// How to connect to it.
+pub const COMMAND_CONFIG: Flag = Flag::valued("command-config", "property file", "Client properties.");
+
 impl Refusal {
     /// Prints what is to be said, and gives the exit code.
     pub fn report(&self, flags: &[Flag]) -> ExitCode {
@@ -52,6 +62,14 @@ pub fn help_or_version(arguments: &[String], given: &Given, message: &str) -> Re
     Ok(())
 }
 
+/// Fails unless one of the tool's actions was given, and one only; `words` is how Kafka's tool lists them.
+pub fn one_action(given: &Given, actions: &[&str], words: &str) -> Result<(), Refusal> {
+    match actions.iter().filter(|action| given.has(action)).count() {
+        1 => Ok(()),
+        _ => Err(Refusal::Usage(format!("Command must include exactly one action: {words}"))),
+    }
+}
+
 /// Fails on the first of `names` that was not given.
 pub fn required(given: &Given, names: &[&str]) -> Result<(), Refusal> {
     match names.iter().find(|name| !given.has(name)) {
@@ -73,13 +91,13 @@ pub fn conflicting(given: &Given, used: &str, others: &[&str]) -> Result<(), Ref
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::command_line::parse;
+    use crate::command_line::{parse, words};
 
     const FLAGS: [Flag; 3] =
         [Flag::switch("list", "lists"), Flag::valued("topic", "name", "a topic"), COMMON[1]];
 
     fn given(line: &str) -> Given {
-        let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+        let words = words(line);
         parse(&FLAGS, &words).unwrap()
     }
 
@@ -90,6 +108,9 @@ mod tests {
         let missing = required(&given("--list"), &["list", "topic"]).unwrap_err();
         assert_eq!(missing.to_string(), "Missing required argument \"[topic]\"");
         assert_eq!(conflicting(&given("--list"), "list", &["topic"]), Ok(()));
+        assert_eq!(one_action(&both, &["list", "add"], "--list, --add"), Ok(()));
+        let actions = one_action(&both, &["list", "topic"], "--list, --topic").unwrap_err();
+        assert_eq!(actions.to_string(), "Command must include exactly one action: --list, --topic");
         let conflict = conflicting(&both, "list", &["topic"]).unwrap_err();
         assert_eq!(conflict.to_string(), "Option \"[list]\" can't be used with option \"[topic]\"");
     }

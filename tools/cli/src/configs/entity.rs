@@ -128,6 +128,7 @@ pub fn names(given: &Given) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::command_line::parse;
+    use crate::command_line::words;
     use crate::configs::flags::flags;
 
     #[test]
@@ -144,7 +145,7 @@ mod tests {
             ),
             ("--entity-type brokers", vec!["brokers"], vec![]),
         ] {
-            let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+            let words = words(line);
             let given = parse(&flags(), &words).unwrap();
             assert_eq!(
                 (types(&given), names(&given)),

@@ -4,17 +4,15 @@
 use std::net::{IpAddr, ToSocketAddrs as _};
 
 use super::entity::{DEFAULTS, EntityType, NAMING, names, types};
-use crate::command_line::{COMMON, Flag, Given, Refusal, conflicting, help_or_version, parse};
+use crate::command_line::{
+    BOOTSTRAP_SERVER, COMMAND_CONFIG, COMMON, Flag, Given, Refusal, conflicting, help_or_version, parse,
+};
 
 const ABOUT: &str = "This tool helps to manipulate and describe entity config for a topic, client, user, broker, ip or \
                      client-metrics";
 
 const FLAGS: [Flag; 26] = [
-    Flag::valued(
-        "bootstrap-server",
-        "server to connect to",
-        "REQUIRED: a broker of the cluster, as host:port; several by commas.",
-    ),
+    BOOTSTRAP_SERVER,
     Flag::valued(
         "bootstrap-controller",
         "controller to connect to",
@@ -22,7 +20,7 @@ const FLAGS: [Flag; 26] = [
     ),
     Flag::valued("zookeeper", "urls", "Taken only to say that --bootstrap-server does this now."),
     Flag::valued("zk-tls-config-file", "properties file", "Belongs to --zookeeper."),
-    Flag::valued("command-config", "property file", "Client properties."),
+    COMMAND_CONFIG,
     Flag::switch("alter", "Change configs."),
     Flag::switch("describe", "Show configs."),
     Flag::switch("all", "With --describe: those that nobody set, too."),
@@ -213,11 +211,12 @@ fn check_alter(given: &Given, asked: &Asked) -> Result<(), Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::command_line::words;
 
     #[track_caller]
     fn check(line: &str, expected: Result<(), &str>) {
         let line = format!("--bootstrap-server a:1 {line}");
-        let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+        let words = words(&line);
         let answer = read(&words).map(drop).map_err(|refusal| refusal.to_string());
         assert_eq!(answer, expected.map_err(str::to_owned), "{line}");
     }

@@ -5,7 +5,7 @@ use gregor_config::Properties;
 use gregor_model::Offset;
 
 use super::formatter::Formatter;
-use crate::command_line::{COMMON, Flag, Given, Refusal, help_or_version, parse, required};
+use crate::command_line::{BOOTSTRAP_SERVER, COMMON, Flag, Given, Refusal, help_or_version, parse, required};
 use crate::key_values::{from_file, key_values, merge, set_from_flag};
 
 /// Which records are read.
@@ -64,11 +64,7 @@ pub(super) fn flags() -> Vec<Flag> {
         Flag::valued("max-messages", "num_messages", "End after so many records."),
         Flag::valued("timeout-ms", "timeout_ms", "End when no record has come for so long."),
         Flag::switch("skip-message-on-error", "Pass over records that cannot be printed."),
-        Flag::valued(
-            "bootstrap-server",
-            "server to connect to",
-            "REQUIRED: a broker of the cluster, as host:port; several by commas.",
-        ),
+        BOOTSTRAP_SERVER,
         Flag::valued(
             "key-deserializer",
             "deserializer for key",
@@ -234,9 +230,10 @@ fn formatter_properties(given: &Given) -> Result<Properties, Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::command_line::words;
 
     fn asked(line: &str) -> Result<Asked, String> {
-        let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+        let words = words(line);
         read(&words, || 7).map_err(|error| error.to_string())
     }
 

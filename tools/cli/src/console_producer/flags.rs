@@ -2,7 +2,7 @@
 
 use gregor_config::Properties;
 
-use crate::command_line::{COMMON, Flag, Given, Refusal, help_or_version, parse, required};
+use crate::command_line::{BOOTSTRAP_SERVER, COMMON, Flag, Given, Refusal, help_or_version, parse, required};
 use crate::key_values::{from_file, key_values, merge, set_from_flag};
 
 /// Flags that set a key of the producer: flag, key, default.
@@ -31,11 +31,7 @@ pub(super) struct Asked {
 pub(super) fn flags() -> Vec<Flag> {
     let own = [
         Flag::valued("topic", "topic", "REQUIRED: The topic to send to."),
-        Flag::valued(
-            "bootstrap-server",
-            "server to connect to",
-            "REQUIRED: a broker of the cluster, as host:port; several by commas.",
-        ),
+        BOOTSTRAP_SERVER,
         Flag::valued("broker-list", "broker-list", "DEPRECATED: the same as --bootstrap-server."),
         Flag::switch("sync", "Wait for each record before the next is sent."),
         Flag::optional(
@@ -136,9 +132,10 @@ fn producer(given: &Given) -> Result<Properties, Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::command_line::words;
 
     fn asked(line: &str) -> Result<Asked, String> {
-        let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+        let words = words(line);
         read(&words).map_err(|error| error.to_string())
     }
 

@@ -1,6 +1,9 @@
 //! The flags of `gregor consumer-groups` and which of them go together (`ConsumerGroupCommandOptions`). Pure.
 
-use crate::command_line::{COMMON, Flag, Given, Refusal, conflicting, help_or_version, parse, required};
+use crate::command_line::{
+    BOOTSTRAP_SERVER, COMMAND_CONFIG, COMMON, Flag, Given, Refusal, conflicting, help_or_version, one_action,
+    parse, required,
+};
 
 /// The flags of kafka-consumer-groups.sh, and `--json`.
 pub fn flags() -> Vec<Flag> {
@@ -8,12 +11,8 @@ pub fn flags() -> Vec<Flag> {
 }
 
 const WHAT: [Flag; 17] = [
-    Flag::valued(
-        "bootstrap-server",
-        "server to connect to",
-        "REQUIRED: a broker of the cluster, as host:port; several by commas.",
-    ),
-    Flag::valued("command-config", "property file", "Client properties."),
+    BOOTSTRAP_SERVER,
+    COMMAND_CONFIG,
     Flag::valued("timeout", "timeout (ms)", "How long each question may take. Default: 5000."),
     Flag::switch("list", "List the groups."),
     Flag::switch("describe", "Show offsets and lag of groups, or what the next flags say."),
@@ -109,11 +108,7 @@ pub fn read(arguments: &[String]) -> Result<(Given, Option<&'static str>), Refus
     conflicting(&given, "group", &["all-groups"])?;
     conflicting(&given, "group", &["list"])?;
     conflicting(&given, "topic", &["list", "describe"])?;
-    if ACTIONS.iter().filter(|action| given.has(action)).count() != 1 {
-        return usage(
-            "Command must include exactly one action: --list, --describe, --delete, --reset-offsets, --delete-offsets",
-        );
-    }
+    one_action(&given, &ACTIONS, "--list, --describe, --delete, --reset-offsets, --delete-offsets")?;
     Ok((given, warning))
 }
 
@@ -201,11 +196,12 @@ fn check_reset(given: &Given) -> Result<Option<&'static str>, Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::command_line::words;
 
     #[track_caller]
     fn check(line: &str, expected: Result<bool, &str>) {
         let line = format!("--bootstrap-server a:1 {line}");
-        let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+        let words = words(&line);
         let answer = read(&words).map(|(_, warning)| warning.is_some());
         assert_eq!(answer.map_err(|refusal| refusal.to_string()), expected.map_err(str::to_owned), "{line}");
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use gregor_config::Properties;
 
 use super::date_format::DateFormat;
-use crate::command_line::{COMMON, Flag, Given, Refusal, help_or_version, parse, required};
+use crate::command_line::{BOOTSTRAP_SERVER, COMMON, Flag, Given, Refusal, help_or_version, parse, required};
 use crate::key_values::from_file;
 
 /// What is asked for.
@@ -25,11 +25,7 @@ pub(super) struct Asked {
 
 pub(super) fn flags() -> Vec<Flag> {
     let own = [
-        Flag::valued(
-            "bootstrap-server",
-            "server to connect to",
-            "REQUIRED: a broker of the cluster, as host:port; several by commas.",
-        ),
+        BOOTSTRAP_SERVER,
         Flag::valued("broker-list", "broker-list", "DEPRECATED: the same as --bootstrap-server."),
         Flag::valued("topic", "topic", "REQUIRED: The topic to read."),
         Flag::valued("messages", "count", "REQUIRED: The number of messages to read."),
@@ -114,9 +110,10 @@ fn consumer(given: &Given, random: impl FnOnce() -> u32) -> Result<Properties, R
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::command_line::words;
 
     fn asked(line: &str) -> Result<Asked, String> {
-        let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+        let words = words(line);
         read(&words, || 7).map_err(|error| error.to_string())
     }
 

@@ -1,13 +1,11 @@
 //! The flags of `gregor delegation-tokens` and which of them go together (`DelegationTokenCommandOptions`). Pure.
 
-use crate::command_line::{COMMON, Flag, Given, Refusal, conflicting, help_or_version, parse, required};
+use crate::command_line::{
+    BOOTSTRAP_SERVER, COMMON, Flag, Given, Refusal, conflicting, help_or_version, one_action, parse, required,
+};
 
 const FLAGS: [Flag; 13] = [
-    Flag::valued(
-        "bootstrap-server",
-        "server to connect to",
-        "REQUIRED: a broker of the cluster, as host:port; several by commas.",
-    ),
+    BOOTSTRAP_SERVER,
     Flag::valued(
         "command-config",
         "property file",
@@ -52,10 +50,8 @@ pub fn read(arguments: &[String]) -> Result<Given, Refusal> {
     let given = parse(&flags(), arguments)?;
     let about = "This tool helps to create, renew, expire, or describe delegation tokens.";
     help_or_version(arguments, &given, about)?;
-    if ["create", "renew", "expire", "describe"].iter().filter(|action| given.has(action)).count() != 1 {
-        let message = "Command must include exactly one action: --create, --renew, --expire or --describe";
-        return Err(Refusal::Usage(message.to_owned()));
-    }
+    let actions = ["create", "renew", "expire", "describe"];
+    one_action(&given, &actions, "--create, --renew, --expire or --describe")?;
     required(&given, &["bootstrap-server", "command-config"])?;
     if given.has("create") {
         required(&given, &["max-life-time-period"])?;
@@ -73,11 +69,12 @@ pub fn read(arguments: &[String]) -> Result<Given, Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::command_line::words;
 
     #[track_caller]
     fn check(line: &str, expected: Result<(), &str>) {
         let line = format!("--bootstrap-server a:1 --command-config f {line}");
-        let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+        let words = words(&line);
         let answer = read(&words).map(drop).map_err(|refusal| refusal.to_string());
         assert_eq!(answer, expected.map_err(str::to_owned), "{line}");
     }

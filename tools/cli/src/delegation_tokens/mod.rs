@@ -11,7 +11,8 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::json;
 
-use crate::admin::tokens::{DelegationToken, Principal};
+use crate::admin::principal::{NoPrincipal, Principal};
+use crate::admin::tokens::DelegationToken;
 use crate::admin::{Admin, AdminError, connect};
 use crate::command_line::{FlagError, Given};
 use crate::report;
@@ -22,8 +23,8 @@ use crate::table::fixed;
 enum Failure {
     #[error(transparent)]
     Flag(#[from] FlagError),
-    #[error("expected a string in format principalType:principalName but got {0}")]
-    Principal(String),
+    #[error(transparent)]
+    Principal(#[from] NoPrincipal),
     #[error("the HMAC is not in base 64: {0}")]
     Hmac(#[from] base64::DecodeError),
     #[error("{0}")]
@@ -60,19 +61,14 @@ async fn act(given: &Given) -> Result<(), Failure> {
     }
 }
 
-fn principals(given: &Given, flag: &str) -> Result<Vec<Principal>, Failure> {
-    let parse = |text: &str| Principal::parse(text.trim()).ok_or_else(|| Failure::Principal(text.to_owned()));
-    given.values(flag).into_iter().map(parse).collect()
-}
-
 /// As Java shows a list.
 fn list(principals: &[Principal]) -> String {
     format!("[{}]", principals.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
 }
 
 async fn create(admin: &mut Admin, given: &Given) -> Result<(), Failure> {
-    let renewers = principals(given, "renewer-principal")?;
-    let owners = principals(given, "owner-principal")?;
+    let renewers = Principal::given(given, "renewer-principal")?;
+    let owners = Principal::given(given, "owner-principal")?;
     let lifetime: i64 = given.number("max-life-time-period")?.unwrap_or(-1);
     let as_json = given.has("json");
     if !as_json {
@@ -118,7 +114,7 @@ async fn prolong(admin: &mut Admin, given: &Given) -> Result<(), Failure> {
 }
 
 async fn describe(admin: &mut Admin, given: &Given) -> Result<(), Failure> {
-    let owners = principals(given, "owner-principal")?;
+    let owners = Principal::given(given, "owner-principal")?;
     let as_json = given.has("json");
     match owners.len() {
         _ if as_json => {}
@@ -205,6 +201,5 @@ mod tests {
              1970-01-01T00:00 1970-01-02T00:00 2023-11-14T22:13"
         );
         assert_eq!(document(&[token])["tokens"][0]["hmac"], "c2VjcmV0");
-        assert_eq!(Principal::parse("alice"), None);
     }
 }

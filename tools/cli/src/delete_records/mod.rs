@@ -9,7 +9,10 @@ use gregor_model::TopicPartition;
 
 use crate::admin::leaders::PerPartition;
 use crate::admin::{AdminError, connect};
-use crate::command_line::{COMMON, Flag, FlagError, Given, Refusal, help_or_version, parse, required};
+use crate::command_line::{
+    BOOTSTRAP_SERVER, COMMAND_CONFIG, COMMON, Flag, FlagError, Given, Refusal, help_or_version, parse,
+    required,
+};
 use crate::java_map::sort_partitions_as_hash_map;
 use crate::json::JsonError;
 use crate::report;
@@ -17,18 +20,14 @@ use crate::report;
 /// The flags of kafka-delete-records.sh, and `--json`.
 fn flags() -> Vec<Flag> {
     let own = [
-        Flag::valued(
-            "bootstrap-server",
-            "server to connect to",
-            "REQUIRED: a broker of the cluster, as host:port; several by commas.",
-        ),
+        BOOTSTRAP_SERVER,
         Flag::valued(
             "offset-json-file",
             "offset json file path",
             "REQUIRED: the offset before which each partition's records go (-1: all), as \
              {\"partitions\":[{\"topic\":\"t\",\"partition\":0,\"offset\":5}],\"version\":1}.",
         ),
-        Flag::valued("command-config", "property file", "Client properties."),
+        COMMAND_CONFIG,
         Flag::switch("json", "Print a JSON document instead, for scripts."),
     ];
     [&own[..], &COMMON].concat()

@@ -179,6 +179,7 @@ fn json(offsets: &[(TopicPartition, i64)]) -> serde_json::Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::command_line::words;
 
     #[test]
     fn times() {
@@ -202,7 +203,7 @@ mod tests {
             ("--topic a", Err("Missing required option(s) [bootstrap-server]")),
             ("", Err(ABOUT)),
         ] {
-            let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+            let words = words(line);
             let answer = read(&words).map(drop).map_err(|refusal| refusal.to_string());
             assert_eq!(answer, expected.map_err(str::to_owned), "{line}");
         }

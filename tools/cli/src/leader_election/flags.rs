@@ -100,10 +100,11 @@ fn scope(given: &Given, partition: Option<i32>) -> Result<Scope, Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::command_line::words;
 
     #[track_caller]
     fn check(line: &str, expected: Result<(ElectionType, Scope), &str>) {
-        let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+        let words = words(line);
         let answer = read(&words).map(|(_, Asked { election, scope })| (election, scope));
         assert_eq!(answer.map_err(|refusal| refusal.to_string()), expected.map_err(str::to_owned), "{line}");
     }

@@ -7,18 +7,17 @@ use std::process::ExitCode;
 
 use crate::admin::log_dirs::LogDir;
 use crate::admin::{AdminError, connect};
-use crate::command_line::{COMMON, Flag, FlagError, Given, Refusal, help_or_version, parse, required};
+use crate::command_line::{
+    BOOTSTRAP_SERVER, COMMAND_CONFIG, COMMON, Flag, FlagError, Given, Refusal, help_or_version, parse,
+    required,
+};
 use crate::report;
 
 /// The flags of kafka-log-dirs.sh, and `--json`.
 fn flags() -> Vec<Flag> {
     let own = [
-        Flag::valued(
-            "bootstrap-server",
-            "server to connect to",
-            "REQUIRED: a broker of the cluster, as host:port; several by commas.",
-        ),
-        Flag::valued("command-config", "property file", "Client properties."),
+        BOOTSTRAP_SERVER,
+        COMMAND_CONFIG,
         Flag::switch("describe", "REQUIRED: show the log directories of brokers."),
         Flag::valued("topic-list", "topic list", "Only these topics, by commas; all if it is not given."),
         Flag::valued("broker-list", "broker list", "Only these brokers, by commas; all if it is not given."),

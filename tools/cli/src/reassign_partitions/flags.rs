@@ -1,6 +1,8 @@
 //! The flags of `gregor reassign-partitions` and which of them go together (`ReassignPartitionsCommandOptions`). Pure.
 
-use crate::command_line::{COMMON, Flag, Given, Refusal, help_or_version, parse, required};
+use crate::command_line::{
+    BOOTSTRAP_SERVER, COMMAND_CONFIG, COMMON, Flag, Given, Refusal, help_or_version, parse, required,
+};
 
 /// The flags of kafka-reassign-partitions.sh, and `--wait` and `--json`.
 pub const FLAGS: [Flag; 18] = [
@@ -12,12 +14,8 @@ pub const FLAGS: [Flag; 18] = [
     Flag::switch("execute", "Start the reassignment in --reassignment-json-file."),
     Flag::switch("cancel", "Cancel the reassignment in --reassignment-json-file."),
     Flag::switch("list", "List the reassignments under way."),
-    Flag::valued(
-        "bootstrap-server",
-        "server to connect to",
-        "REQUIRED: a broker of the cluster, as host:port; several by commas.",
-    ),
-    Flag::valued("command-config", "property file", "Client properties."),
+    BOOTSTRAP_SERVER,
+    COMMAND_CONFIG,
     Flag::valued(
         "reassignment-json-file",
         "assignment json file path",
@@ -122,10 +120,11 @@ fn usage<T>(message: String) -> Result<T, Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::command_line::words;
 
     #[track_caller]
     fn check(line: &str, expected: Result<(), &str>) {
-        let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+        let words = words(line);
         let answer = read(&words).map(drop).map_err(|refusal| refusal.to_string());
         assert_eq!(answer, expected.map_err(str::to_owned), "{line}");
     }

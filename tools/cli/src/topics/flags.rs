@@ -1,15 +1,14 @@
 //! The flags of `gregor topics` and which of them go together (`TopicCommandOptions`). Pure.
 
-use crate::command_line::{COMMON, Flag, Given, Refusal, conflicting, help_or_version, parse, required};
+use crate::command_line::{
+    BOOTSTRAP_SERVER, COMMAND_CONFIG, COMMON, Flag, Given, Refusal, conflicting, help_or_version, one_action,
+    parse, required,
+};
 
 /// The flags of kafka-topics.sh.
 pub const FLAGS: [Flag; 23] = [
-    Flag::valued(
-        "bootstrap-server",
-        "server to connect to",
-        "REQUIRED: a broker of the cluster, as host:port; several by commas.",
-    ),
-    Flag::valued("command-config", "property file", "Client properties."),
+    BOOTSTRAP_SERVER,
+    COMMAND_CONFIG,
     Flag::switch("list", "List the topics."),
     Flag::switch("create", "Create a topic."),
     Flag::switch("delete", "Delete topics."),
@@ -70,11 +69,7 @@ pub fn read(arguments: &[String]) -> Result<Given, Refusal> {
         _ => "This tool helps to create, delete, describe, or change a topic.",
     };
     help_or_version(arguments, &given, about)?;
-    if ACTIONS.iter().filter(|action| given.has(action)).count() != 1 {
-        let message =
-            "Command must include exactly one action: --list, --describe, --create, --alter or --delete";
-        return Err(Refusal::Usage(message.to_owned()));
-    }
+    one_action(&given, &ACTIONS, "--list, --describe, --create, --alter or --delete")?;
     check_required(&given)?;
     check_combinations(&given)?;
     Ok(given)
@@ -133,10 +128,11 @@ fn check_combinations(given: &Given) -> Result<(), Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::command_line::words;
 
     #[track_caller]
     fn check(line: &str, expected: Result<(), &str>) {
-        let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+        let words = words(line);
         let answer = read(&words).map(drop).map_err(|refusal| refusal.to_string());
         assert_eq!(answer, expected.map_err(str::to_owned), "{line}");
     }

@@ -133,11 +133,12 @@ fn parse_assignment(text: &str) -> Result<Vec<Vec<i32>>, NewTopicError> {
 mod tests {
     use super::*;
     use crate::command_line::parse;
+    use crate::command_line::words;
     use crate::topics::flags::all_flags;
 
     #[track_caller]
     fn check(line: &str, expected: Result<NewTopic, &str>) {
-        let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+        let words = words(line);
         let given = parse(&all_flags(), &words).expect("flags");
         let asked = Asked::of(&given).and_then(|asked| asked.new_topic());
         assert_eq!(asked.map_err(|error| error.to_string()), expected.map_err(str::to_owned), "{line}");

@@ -354,7 +354,7 @@ fn a_completion_that_could_not_be_stored_is_tried_again() {
     context.perform(effects);
     context.refuse(AppendFailure::NotEnoughReplicas);
     assert_eq!(context.add(first, 0), Err(ConcurrentTransactions));
-    assert!(context.shard.has_incomplete());
+    assert_eq!(context.shard.incomplete(), 1);
     let effects = context.shard.retry_completions();
     context.perform(effects);
     context.grant();

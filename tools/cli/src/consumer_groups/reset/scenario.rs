@@ -107,6 +107,7 @@ pub fn within(partition: &TopicPartition, offset: i64, start: i64, end: i64) -> 
 mod tests {
     use super::*;
     use crate::command_line::parse;
+    use crate::command_line::words;
 
     #[test]
     fn scenarios() {
@@ -122,7 +123,7 @@ mod tests {
             ("--to-offset five", Err("Cannot parse argument 'five' of option to-offset")),
             ("--by-duration soon", Err("'soon' is no duration: expected PnDTnHnMnS")),
         ] {
-            let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+            let words = words(line);
             let given = parse(&crate::consumer_groups::flags::flags(), &words).unwrap();
             let answer = Scenario::of(&given, Timestamp::from_millisecond(100_000).unwrap());
             assert_eq!(answer.map_err(|error| error.to_string()), expected.map_err(str::to_owned), "{line}");
