@@ -51,7 +51,11 @@ fn kafkas_replica_verification_finds_gregors_and_kafkas_replicas_alike() {
         for at in 0..40 {
             let led =
                 cluster.wait_for_state("orders", at % 4, "two in sync", |state| state.isr.len() == 2).await?;
-            cluster.produce_to(led.leader, "orders", at % 4, &format!("order {at}")).await?;
+            // Kafka's broker leads before it has the metadata to say so.
+            wait::until_true("the order to be taken", SETTLE, || async {
+                cluster.produce_to(led.leader, "orders", at % 4, &format!("order {at}")).await.map(|_| true)
+            })
+            .await?;
         }
         let line =
             kafka("org.apache.kafka.tools.ReplicaVerificationTool", &write_log4j(context.dir(), "OFF")?)?

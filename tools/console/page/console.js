@@ -226,11 +226,30 @@ async function group(id) {
   ];
 }
 
+// JSON with line breaks, each of its words as it stands: read as numbers and written again, 9.90 would be 9.9, and large ones
+// others. Throws if it is none.
+function indented(text) {
+  JSON.parse(text);
+  let out = "", depth = 0, before = "";
+  const line = () => "\n" + "  ".repeat(depth);
+  for (const [word] of text.matchAll(/"(?:[^"\\]|\\.)*"|[^\s"{}[\],:]+|[{}[\],:]/g)) {
+    if (word === "}" || word === "]") {
+      depth--;
+      out += (before === "{" || before === "[" ? "" : line()) + word;
+    } else {
+      out += (before === "{" || before === "[" || before === "," ? line() : "") + (word === ":" ? ": " : word);
+      if (word === "{" || word === "[") depth++;
+    }
+    before = word;
+  }
+  return out;
+}
+
 function shown(data, how) {
   if (data === null) return h("span.quiet", "null");
   if (how === "hex" || data.text === null) return h("pre", (data.hex.match(/.{1,2}/g) || []).join(" "), data.cut ? " …" : "");
   if (how === "json") {
-    try { return h("pre", JSON.stringify(JSON.parse(data.text), null, 2)); } catch { /* shown as text */ }
+    try { return h("pre", indented(data.text)); } catch { /* shown as text */ }
   }
   return h("pre", data.text, data.cut ? " …" : "");
 }

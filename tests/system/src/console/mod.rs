@@ -115,6 +115,8 @@ async fn look(browser: &Browser, address: &str) -> Result<()> {
     browser.wait_for_text("#messages", "trace: 4bf92f35").await?;
     browser.execute("document.querySelector('#from').value = 'offset'; document.querySelector('#offset').value = 3; document.querySelector('#limit').value = 2; document.querySelector('form button').click()").await?;
     browser.wait_for_text("#messages", "\"order\": 3").await?;
+    // Numbers are shown as they were sent.
+    browser.wait_for_text("#messages", "\"total\": 9.90\n}").await?;
     let shown = browser.execute("return document.querySelectorAll('#messages tbody tr').length").await?;
     ensure!(shown == 2, "asked for 2 messages, {shown} shown");
     picture(browser, "messages").await?;
