@@ -76,7 +76,10 @@ pub(crate) fn state_of(event: &Event) -> Option<i64> {
         Event::Completed { .. } => return None,
         Event::AllocateProducerIds(..) => 0,
         Event::Elected { .. } => 1,
-        Event::BrokersChanged | Event::BrokerModified(_) => 2,
+        Event::BrokersChanged
+        | Event::BrokerModified(_)
+        | Event::BrokerRefuses(..)
+        | Event::BrokerAnswers(..) => 2,
         Event::TopicsChanged | Event::PartitionsChanged(_) => 3,
         Event::DeletionsRequested | Event::StopReplicaAnswered { .. } => 4,
         Event::ReassignmentsRequested | Event::AlterReassignments(..) => 5,

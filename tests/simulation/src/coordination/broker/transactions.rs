@@ -199,7 +199,7 @@ impl Broker {
         for partition in 0..stage.scenario.transactions_partitions {
             let Ok(hosted) = self.find::<TransactionShard>(partition) else { continue };
             self.with(stage, partition, &hosted, TransactionShard::retry_completions);
-            is_waiting |= matches!(&hosted.borrow().phase, Phase::Serving(shard) if shard.has_incomplete());
+            is_waiting |= matches!(&hosted.borrow().phase, Phase::Serving(shard) if shard.incomplete() > 0);
         }
         if is_waiting {
             self.arm_markers(stage, MARKERS_MS);
