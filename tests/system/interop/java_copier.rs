@@ -46,7 +46,7 @@ impl JavaCopier {
         let line = java::kafka("org.apache.kafka.tools.TransactionalMessageCopier", &log4j)?
             .args(["--broker-list", bootstrap, "--input-topic", INPUT, "--input-partition", "0"])
             .args(["--output-topic", OUTPUT, "--consumer-group", "copiers", "--transactional-id", "copier"])
-            .args(["--transaction-size", "20", "--group-mode", "--use-group-metadata"])
+            .args(["--transaction-size", "40", "--group-mode", "--use-group-metadata"])
             .arg("--enable-random-aborts");
         let process = Process::spawn(context, "copier", &line)?;
         Ok(JavaCopier { process, log: context.log_file("copier")? })
@@ -85,7 +85,7 @@ fn javas_copier_works_while_coordinators_move_under_kafkas_controller() {
         for topic in [INPUT, OUTPUT, LEDGER] {
             cluster.create_topic(topic, PARTITIONS, 2).await?;
         }
-        let load = Load::start(&cluster.bootstrap(), INPUT, 2_000)?;
+        let load = Load::start(&cluster.bootstrap(), INPUT, 1_000)?;
         load.wait_for_progress(RECORDS, PATIENCE).await?;
         let acknowledged = load.stop().await?;
 
