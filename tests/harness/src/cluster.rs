@@ -312,6 +312,15 @@ impl Cluster {
         .await
     }
 
+    /// Sends one record to whoever leads the partition, again until that broker knows that it does: ZooKeeper knows first.
+    pub async fn produce_when_led(&self, topic: &str, partition: i32, payload: &str) -> Result<()> {
+        let led = self.wait_for_state(topic, partition, "a leader", |state| state.leader >= 0).await?;
+        wait::until_true("the record to be taken", SETTLE, || async move {
+            self.produce_to(led.leader, topic, partition, payload).await.map(|_| true)
+        })
+        .await
+    }
+
     /// Produces one record with acks=all straight to broker `leader`, without a client's patience. Ok(offset) or the reason.
     pub async fn produce_to(&self, leader: i32, topic: &str, partition: i32, payload: &str) -> Result<i64> {
         let broker = self.brokers.iter().find(|broker| broker.id() == leader).context("no such broker")?;

@@ -243,9 +243,7 @@ impl Inhabitants {
         let bootstrap = cluster.bootstrap();
         cluster.create_topic("live", 2, 2).await?;
         for at in 0..6 {
-            let leader =
-                cluster.wait_for_state("live", at % 2, "a leader", |state| state.leader >= 0).await?;
-            cluster.produce_to(leader.leader, "live", at % 2, &format!("record {at}")).await?;
+            cluster.produce_when_led("live", at % 2, &format!("record {at}")).await?;
         }
         let group = Group::new(&bootstrap, "readers", "live", "range");
         let member = group.join()?;

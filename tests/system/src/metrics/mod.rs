@@ -75,7 +75,7 @@ fn dashboards_made_for_kafka_find_their_series_moving() {
 /// Gives the only partition of `moving`, with records in it, a second replica.
 async fn widen(context: &TestContext, cluster: &Cluster) -> Result<()> {
     let led = cluster.wait_for_state("moving", 0, "a leader", |state| state.leader >= 0).await?;
-    cluster.produce_to(led.leader, "moving", 0, "a record").await?;
+    cluster.produce_when_led("moving", 0, "a record").await?;
     let plan = json!({ "version": 1, "partitions": [{ "topic": "moving", "partition": 0, "replicas": [led.leader, 1 - led.leader] }] });
     let file = context.dir().join("plan.json");
     fs::write(&file, plan.to_string())?;
