@@ -32,6 +32,7 @@ impl Network {
             if ip(&["link", "add", &bridge, "type", "bridge"]).is_ok() {
                 let mut network = Network { bridge, subnet, ports: Vec::new() };
                 network.configure(ports)?;
+                network.open("-I");
                 return Ok(network);
             }
         }
@@ -56,6 +57,14 @@ impl Network {
             ip(&["-n", &namespace, "link", "set", "lo", "up"])?;
         }
         Ok(())
+    }
+
+    /// Where Docker runs, the kernel hands bridged packets to a firewall that drops what it does not know: these may pass.
+    /// `-I` puts the rule there, `-D` takes it away.
+    fn open(&self, operation: &str) {
+        let rule = ["-w", "5", operation, "FORWARD", "-i", &self.bridge, "-o", &self.bridge, "-j", "ACCEPT"];
+        // Without that program nothing is dropped either.
+        let _ = Command::new("iptables").args(rule).output();
     }
 
     /// The host's address on the bridge: where the clients are.
@@ -108,6 +117,7 @@ impl Drop for Network {
             let _ = ip(&["netns", "del", &port.namespace]);
             let _ = ip(&["link", "del", &port.host_end]);
         }
+        self.open("-D");
         let _ = ip(&["link", "del", &self.bridge]);
     }
 }
