@@ -64,7 +64,10 @@ pub async fn idle(context: &TestContext, report: &mut Report) -> Result<()> {
 /// How long no record gets through to the partitions that a dying broker led, which is the controller or is not; then it
 /// returns.
 pub async fn failover(sides: &mut [Side; 2], report: &mut Report, of_the_controller: bool) -> Result<()> {
-    let name = if of_the_controller { "controller killed: pause" } else { "leader killed: pause" };
+    let name = match of_the_controller {
+        true => "controller killed, session of 6 s: pause",
+        false => "leader killed, session of 6 s: pause",
+    };
     let mut loaded = Vec::new();
     for side in &mut *sides {
         let topic = side.new_topic(PARTITIONS, 3).await?;

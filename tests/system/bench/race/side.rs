@@ -22,6 +22,8 @@ impl Side {
             .kafkas_heap(KAFKAS_HEAP_MEBIBYTES)
             .property("num.network.threads", "3")
             .property("num.io.threads", "8")
+            // A third of the default: what follows a death is measured, and takes that long.
+            .property("zookeeper.session.timeout.ms", "6000")
             // What one case leaves is not written back during the next.
             .property("log.segment.delete.delay.ms", "0")
             .property("replica.lag.time.max.ms", "30000")
