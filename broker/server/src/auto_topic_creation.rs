@@ -47,6 +47,11 @@ impl AutoTopicCreation {
         if name.validate().is_err() {
             return ResponseError::InvalidTopicException;
         }
+        if broker.metadata.snapshot().brokers().next().is_none() {
+            // The controller has told us nothing yet: the topic may well be there. INVALID_REPLICATION_FACTOR, which Kafka's
+            // broker answers in that moment, has librdkafka give up the topic's messages.
+            return ResponseError::LeaderNotAvailable;
+        }
         let Some(_in_flight) = self.claim(name) else { return ResponseError::UnknownTopicOrPartition };
         let new = new_topic(broker, name);
         match broker.topic_admin.create(&broker.metadata.snapshot(), &new, false).await {
