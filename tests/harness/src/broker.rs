@@ -163,10 +163,19 @@ impl Broker {
         Ok(line)
     }
 
-    /// Starts the broker and waits until it serves.
+    /// Starts the broker and waits until it serves. Apache Kafka's gives up while the registration of its killed predecessor
+    /// lasts; it is started again, as a supervisor does.
     pub async fn start(&mut self) -> Result<()> {
-        self.spawn()?;
-        self.wait_until_ready().await
+        let begun = Instant::now();
+        loop {
+            self.spawn()?;
+            let ready = self.wait_until_ready().await;
+            let gave_up = self.options.kind == BrokerKind::Kafka && self.process()?.exited().is_some();
+            if ready.is_ok() || !gave_up || begun.elapsed() > START_DEADLINE {
+                return ready;
+            }
+            self.process = None;
+        }
     }
 
     /// Waits until the broker answers Metadata and knows of itself.

@@ -20,6 +20,7 @@ import org.apache.kafka.common.serialization.StringSerializer;
  * consumers have read whatever was acknowledged. Everything but the security of the connection is the client's default.
  */
 public final class Applications {
+    private static final int PARTITIONS = 3;
     private static final int RECORDS_PER_TICK = 4;
     private static final long TICK_MS = 20;
     private static final long PATIENCE_MS = 60_000;
@@ -87,7 +88,10 @@ public final class Applications {
             int number = 0;
             for (int tick = 0; !stop.exists() && failure.get() == null; tick++) {
                 for (int record = 0; record < RECORDS_PER_TICK; record++) {
-                    producer.send(new ProducerRecord<>(topic, null, "java-" + number++), (metadata, error) -> {
+                    // Every partition gets its share, whatever the partitioner thinks of their leaders.
+                    int partition = number % PARTITIONS;
+                    String value = "java-" + number++;
+                    producer.send(new ProducerRecord<>(topic, partition, null, value), (metadata, error) -> {
                         if (error == null) {
                             acknowledged.incrementAndGet();
                         } else {

@@ -296,6 +296,9 @@ impl Process {
             if let Some(hosted) = self.partitions.remove(partition) {
                 self.release_role(cx, hosted.role);
             }
+            if let Some(end) = cx.disk.peek(partition).map(|log| log.end()) {
+                cx.core.checker.on_replica_deleted(self.id, partition, end);
+            }
             cx.disk.remove(partition);
         } else if let Some(Role::Leader(leading)) =
             self.partitions.get_mut(partition).map(|hosted| &mut hosted.role)

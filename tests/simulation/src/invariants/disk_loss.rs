@@ -19,6 +19,15 @@ impl Checker {
         }
     }
 
+    /// A replica is deleted by an order that the controller gave before it elected this replica uncleanly: only then is it in the
+    /// ISR (seed 90268).
+    pub fn on_replica_deleted(&mut self, broker: BrokerId, partition: &TopicPartition, before: Offset) {
+        let known = self.partitions.get(partition);
+        if self.unclean_elections && known.is_some_and(|known| known.isr.contains(&broker)) {
+            self.on_disk_loss(broker, partition, before);
+        }
+    }
+
     /// Whether a replica's log ends before where it ended when its disk lost records.
     pub(super) fn lacks_what_it_had(
         &self,
