@@ -32,6 +32,9 @@ use update_metadata::EncodedMetadata;
 /// Pause before a request is sent again, as in `RequestSendThread`.
 const RESEND_PAUSE: Duration = Duration::from_millis(100);
 
+/// Between two tries to connect to a broker that nothing is to be sent to, at most.
+const RETRY_PAUSE_MAX: Duration = Duration::from_secs(5);
+
 /// An event of one controller's term; ignored in any other.
 pub(crate) struct TermEvent {
     pub(crate) controller_epoch: ControllerEpoch,
@@ -99,7 +102,14 @@ impl Channel {
         let departed = context.departed.filter(|departed| departed.is_of(&broker));
         let refusals = Refusals::new(context.refusal_timeout, departed);
         let metrics = context.metrics.open_channel(broker.id);
-        let sender = Sender { broker, context, metrics: Arc::clone(&metrics), connection: None, refusals };
+        let sender = Sender {
+            broker,
+            context,
+            metrics: Arc::clone(&metrics),
+            connection: None,
+            refusals,
+            retry: None,
+        };
         let stopped = stop.clone();
         tasks.spawn(async move {
             stopped.run_until_cancelled(sender.run(requests)).await;
@@ -129,18 +139,47 @@ async fn lost(connection: Option<&Connection>) {
     }
 }
 
+/// Waits until then; for ever without a time.
+async fn reached(at: Option<tokio::time::Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
 struct Sender {
     broker: Arc<BrokerEndpoints>,
     context: Arc<ChannelContext>,
     metrics: Arc<ChannelMetrics>,
     connection: Option<Connection>,
     refusals: Refusals,
+    /// While the broker was connected to and is not.
+    retry: Option<Retry>,
+}
+
+/// The next try to connect to a broker that nothing is to be sent to.
+#[derive(Clone, Copy)]
+struct Retry {
+    at: tokio::time::Instant,
+    pause: Duration,
+}
+
+impl Retry {
+    fn now() -> Retry {
+        Retry { at: tokio::time::Instant::now(), pause: RESEND_PAUSE }
+    }
+
+    /// After a refusal soon again, after other failures ever later.
+    fn after(self, refused: bool) -> Retry {
+        let pause = if refused { RESEND_PAUSE } else { self.pause };
+        Retry { at: tokio::time::Instant::now() + pause, pause: (2 * pause).min(RETRY_PAUSE_MAX) }
+    }
 }
 
 impl Sender {
     async fn run(mut self, mut requests: mpsc::UnboundedReceiver<(Instant, ControlRequest)>) {
         loop {
-            let lost = lost(self.connection.as_ref());
+            let (lost, due) = (lost(self.connection.as_ref()), reached(self.retry.map(|retry| retry.at)));
             tokio::select! {
                 request = requests.recv() => {
                     let Some((queued, request)) = request else { return };
@@ -150,7 +189,11 @@ impl Sender {
                         self.tell(event).await;
                     }
                 }
-                () = lost => self.reconnect().await,
+                () = lost => {
+                    self.connection = None;
+                    self.retry = Some(Retry::now());
+                }
+                () = due => self.reconnect().await,
             }
         }
     }
@@ -161,15 +204,11 @@ impl Sender {
         let _ = self.context.events.send(TermEvent { controller_epoch, event, at: Instant::now() }).await;
     }
 
-    /// An idle connection ended: its broker is dead if it refuses a new one for long. Whatever else is wrong the next
-    /// request finds out.
+    /// An idle connection ended: its broker is dead if it refuses a new one for long. The first tries after its death may fail
+    /// otherwise, as its port closes after its connections do.
     async fn reconnect(&mut self) {
-        self.connection = None;
-        while let Err(error) = self.connection().await {
-            if !error.is_refusal() {
-                return;
-            }
-            tokio::time::sleep(RESEND_PAUSE).await;
+        if let Err(error) = self.connection().await {
+            self.retry = self.retry.map(|retry| retry.after(error.is_refusal()));
         }
     }
 
@@ -224,6 +263,7 @@ impl Sender {
         self.note(news).await;
         let connection = connected?;
         self.connection = Some(connection.clone());
+        self.retry = None;
         Ok(connection)
     }
 
