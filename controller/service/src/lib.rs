@@ -2,7 +2,8 @@
 //!
 //! One task ([`service`]) owns the machine: it stands for election on `/controller`, gives the machine its events one by
 //! one, and performs the effects. While this broker is the controller it has a [`term`]: a fence for every write, watches
-//! that feed events, and one [`channel`] per broker. Brokers' requests come in through [`ControllerHandle`] in the
+//! that feed events, and one [`channel`] per broker; while another broker is, a [`vigil`] over that one. What refused
+//! connections say of a broker is in [`refusals`]. Brokers' requests come in through [`ControllerHandle`] in the
 //! protocol's types. [`admin`] holds what any broker may write into ZooKeeper for an administrator.
 //! Invariant: nothing of a term outlives it; a deposed controller's writes are refused by ZooKeeper, its requests by brokers.
 
