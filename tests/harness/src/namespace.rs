@@ -29,7 +29,10 @@ impl Network {
         for _ in 0..200 {
             let subnet = (first.wrapping_add(NEXT_SUBNET.fetch_add(1, Ordering::Relaxed))) % 200;
             let bridge = format!("gregor{subnet}");
-            if ip(&["link", "add", &bridge, "type", "bridge"]).is_ok() {
+            // An address of its own: a bridge without one takes a port's, changes it when that port is cut, and the namespaces
+            // go on sending to the old one until they ask again, for half a minute.
+            let ethernet = format!("02:67:72:67:72:{subnet:02x}");
+            if ip(&["link", "add", &bridge, "address", &ethernet, "type", "bridge"]).is_ok() {
                 let mut network = Network { bridge, subnet, ports: Vec::new() };
                 network.configure(ports)?;
                 network.open("-I");
