@@ -122,13 +122,21 @@ impl ConnectionLimits {
     }
 }
 
-fn listener(config: &BrokerConfig, endpoint: &EndPoint) -> Result<ListenerConfig, NetworkConfigError> {
-    if endpoint.protocol != SecurityProtocol::Plaintext {
-        return Err(NetworkConfigError::UnsupportedProtocol {
-            listener: endpoint.listener.clone(),
-            protocol: endpoint.protocol,
-        });
+/// Whether all of these could be served.
+///
+/// # Errors
+/// The first whose security protocol this crate does not speak.
+pub fn check_servable(endpoints: &[EndPoint]) -> Result<(), NetworkConfigError> {
+    match endpoints.iter().find(|endpoint| endpoint.protocol != SecurityProtocol::Plaintext) {
+        None => Ok(()),
+        Some(EndPoint { listener, protocol, .. }) => {
+            Err(NetworkConfigError::UnsupportedProtocol { listener: listener.clone(), protocol: *protocol })
+        }
     }
+}
+
+fn listener(config: &BrokerConfig, endpoint: &EndPoint) -> Result<ListenerConfig, NetworkConfigError> {
+    check_servable(std::slice::from_ref(endpoint))?;
     let prefix = format!("listener.name.{}.", endpoint.listener.as_str().to_ascii_lowercase());
     let own = |key: &str| {
         let is_set = config.properties().contains(&format!("{prefix}{key}"));

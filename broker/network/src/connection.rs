@@ -4,8 +4,11 @@
 //! that may overlap. What the socket already holds is read ahead into one buffer, and answers to requests that were handled
 //! without waiting, or that waited together, are written together; before anything waits, what is ready is written.
 
+use std::future::Future as _;
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -204,8 +207,17 @@ impl Connection {
     }
 
     async fn read_some(&mut self) -> Result<(), End> {
-        // Unlike `try_read`, this knows after a short read that nothing more is there, and does not ask in vain.
-        let read = self.stream.read_buf(self.frames.spare());
+        let (stream, frames) = (&mut self.stream, &mut self.frames);
+        let read = std::future::poll_fn(|task| {
+            // A connection that waits holds no memory for what may come.
+            let Poll::Ready(ready) = stream.poll_read_ready(task) else {
+                frames.release();
+                return Poll::Pending;
+            };
+            ready?;
+            // Unlike `try_read`, this knows after a short read that nothing more is there, and does not ask in vain.
+            pin!(stream.read_buf(frames.spare())).poll(task)
+        });
         let count = tokio::select! {
             biased;
             read = read => read?,

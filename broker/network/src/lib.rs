@@ -21,7 +21,7 @@ mod timing;
 mod writer;
 
 pub use bind::BindError;
-pub use config::{ConnectionLimits, ListenerConfig, NetworkConfig, NetworkConfigError};
+pub use config::{ConnectionLimits, ListenerConfig, NetworkConfig, NetworkConfigError, check_servable};
 pub use context::{ClientSoftware, ConnectionContext, Principal};
 pub use creation_rate::RateWindows;
 pub use dispatch::{Answer, Answering, Dispatch, Reply};

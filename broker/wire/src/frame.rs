@@ -65,6 +65,9 @@ impl FrameBuffer {
     /// Makes room for the next read and gives the buffer to read into. Room grows with what has arrived: a frame that
     /// claims 100 MiB gets them only as its bytes come.
     pub fn spare(&mut self) -> &mut BytesMut {
+        if self.bytes.is_empty() {
+            return self.spare_for_another();
+        }
         let claimed = self.claimed_length().ok().flatten().map_or(0, |length| 4 + length);
         let missing = claimed.saturating_sub(self.bytes.len());
         let trusted = self.bytes.len().max(self.read_bytes).max(self.last_frame_bytes);
@@ -73,6 +76,23 @@ impl FrameBuffer {
             self.bytes.reserve(needed.max(self.read_bytes));
         }
         &mut self.bytes
+    }
+
+    /// Room for a frame like the last, so that its beginning need not be moved when its length is seen.
+    fn spare_for_another(&mut self) -> &mut BytesMut {
+        let wanted = (4 + self.last_frame_bytes).max(self.read_bytes);
+        if self.bytes.capacity() > 4 * wanted {
+            self.bytes = BytesMut::new();
+        }
+        self.bytes.reserve(wanted);
+        &mut self.bytes
+    }
+
+    /// Gives the memory back if it holds nothing: who waits for the next frame may wait for long.
+    pub fn release(&mut self) {
+        if self.bytes.is_empty() {
+            self.bytes = BytesMut::new();
+        }
     }
 
     /// Tells how much a read brought: full reads make the next ones larger.
@@ -147,6 +167,27 @@ mod tests {
         feed(&mut buffer, &[0; 100_000]);
         buffer.spare();
         assert!(buffer.capacity() <= 400_000, "{}", buffer.capacity());
+    }
+
+    #[test]
+    fn room_is_made_for_a_frame_like_the_last_and_given_back() {
+        let mut buffer = FrameBuffer::new(usize::MAX);
+        let frame = [&50_000i32.to_be_bytes()[..], &[7; 50_000]].concat();
+        feed(&mut buffer, &frame);
+        assert!(buffer.next_frame().is_ok_and(|frame| frame.is_some()));
+        assert!(buffer.spare().capacity() >= frame.len());
+        buffer.release();
+        assert_eq!(buffer.capacity(), 0);
+        feed(&mut buffer, &frame[..5]);
+        buffer.release();
+        assert!(!buffer.is_empty());
+        feed(&mut buffer, &frame[5..]);
+        assert!(buffer.next_frame().is_ok_and(|frame| frame.is_some()));
+        for _ in 0..2 {
+            feed(&mut buffer, &[0, 0, 0, 0]);
+            assert_eq!(buffer.next_frame(), Ok(Some(Bytes::new())));
+        }
+        assert!(buffer.spare().capacity() <= 4 * (4 + READ_BYTES_MIN), "{}", buffer.capacity());
     }
 
     proptest::proptest! {

@@ -45,8 +45,10 @@ fn a_listener_is_added_and_removed_while_the_broker_runs() {
         .await?;
         let mut connected = TcpStream::connect(&extra).await?;
 
-        // The listener of the brokers stays, and so does what each protocol stands for.
+        // The listener of the brokers stays, and so does what each protocol stands for; and what cannot be served is not begun.
+        let unknown = "listener.security.protocol.map=[PLAINTEXT:PLAINTEXT,SAFE:SSL]";
         for refused in [
+            format!("listeners=[{inside},SAFE://127.0.0.1:0],advertised.listeners={inside},{unknown}"),
             format!("listeners={outside},advertised.listeners={outside}"),
             format!("listeners=[{inside},EXTRA://nowhere]"),
         ] {

@@ -101,20 +101,24 @@ impl LayeredConfig {
     }
 
     /// Whether a layer may be replaced by these properties (`DynamicBrokerConfig.validate`): each key may change at that
-    /// level, the whole is a configuration, and every running part can take it over.
+    /// level, the whole is a configuration, and every running part can take it over. Gives that configuration.
+    ///
+    /// # Errors
+    /// Why it may not.
     pub fn validate(
         &self,
         fixed: &BrokerConfig,
         level: Level,
         properties: &Properties,
-    ) -> Result<(), DynamicConfigError> {
+    ) -> Result<BrokerConfig, DynamicConfigError> {
         validate(properties, level)?;
         let next = match level {
             Level::Cluster => merge(fixed, properties, &self.broker),
             Level::Broker => merge(fixed, &self.cluster, properties),
         };
-        reconfiguration::check(&self.config, &next.map_err(DynamicConfigError::Whole)?)?;
-        Ok(())
+        let next = next.map_err(DynamicConfigError::Whole)?;
+        reconfiguration::check(&self.config, &next)?;
+        Ok(next)
     }
 }
 

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use gregor_config::dynamic::{self, DynamicConfigError, LayeredConfig, Level};
+use gregor_config::dynamic::{self, DynamicConfigError, LayeredConfig, Level, ReconfigurationError};
 use gregor_config::{BrokerConfig, Properties, Values};
 use gregor_zookeeper::schema::config::Configs;
 use tokio::sync::watch;
@@ -84,9 +84,11 @@ impl BrokerLayers {
         accepted
     }
 
-    /// Whether a layer may be replaced by these properties.
+    /// Whether a layer may be replaced by these properties, and what listens could follow it.
     pub fn validate(&self, level: Level, properties: &Properties) -> Result<(), DynamicConfigError> {
-        self.current().layered.validate(&self.fixed, level, properties)
+        let next = self.current().layered.validate(&self.fixed, level, properties)?;
+        gregor_network::check_servable(&next.listeners.listeners)
+            .map_err(|error| ReconfigurationError::Listener(error.to_string()).into())
     }
 
     /// A layer was read at start, when no part is there yet to refuse it.

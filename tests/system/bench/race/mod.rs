@@ -6,6 +6,7 @@ mod connections;
 mod consume;
 mod floor;
 mod latency;
+mod librdkafka;
 mod lifecycle;
 mod produce;
 mod report;
@@ -22,8 +23,18 @@ const REPETITIONS: usize = 5;
 const BROKERS: usize = 3;
 
 /// What can run by itself, in the order of the table.
-pub const PARTS: [&str; 9] =
-    ["start", "idle", "produce", "consume", "latency", "connections", "floor", "leader", "controller"];
+pub const PARTS: [&str; 10] = [
+    "start",
+    "idle",
+    "produce",
+    "consume",
+    "librdkafka",
+    "latency",
+    "connections",
+    "floor",
+    "leader",
+    "controller",
+];
 
 /// Runs these parts and writes the results.
 pub async fn run(context: &TestContext, with_kafka: bool, parts: &[&str]) -> Result<()> {
@@ -55,6 +66,7 @@ async fn run_part(context: &TestContext, part: &str, report: &mut Report) -> Res
     match part {
         "produce" => produce::run(context, &mut sides, report).await?,
         "consume" => consume::run(context, &mut sides, report).await?,
+        "librdkafka" => librdkafka::run(&mut sides, report).await?,
         "latency" => latency::run(&mut sides, report).await?,
         "connections" => connections::run(&mut sides, report).await?,
         "leader" => return lifecycle::failover(&mut sides, report, false).await,
