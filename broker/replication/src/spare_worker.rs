@@ -133,7 +133,10 @@ mod tests {
             let third = spare.place().await;
             assert!(!third.is_in_place && spare.hanging.load(Ordering::Relaxed));
             drop(third);
-            assert!(spare.hanging.load(Ordering::Relaxed), "only who was waited for tells that it does not hang");
+            assert!(
+                spare.hanging.load(Ordering::Relaxed),
+                "only who was waited for tells that it does not hang"
+            );
             drop(second);
             assert!(!spare.hanging.load(Ordering::Relaxed));
         });

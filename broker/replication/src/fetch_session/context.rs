@@ -13,6 +13,9 @@ const INITIAL_EPOCH: i32 = 0;
 /// The epoch of a full fetch that wants none.
 const FINAL_EPOCH: i32 = -1;
 
+/// A fetch may wait at least so long.
+const LEFT_BEHIND_WAIT_MS_MIN: i64 = 5;
+
 /// What a fetch says about its session; requests before v7 are id 0, epoch -1.
 #[derive(Clone, Debug)]
 pub struct SessionRequest {
@@ -37,6 +40,8 @@ pub struct FetchContext<'a> {
     kind: Kind,
     /// Listed, or in an incremental fetch all of the session's.
     partitions: Vec<(SessionPartition, FetchPartition)>,
+    /// How long ago the consumer left a partition of which there may be more, in milliseconds.
+    left_behind_ms: Option<i64>,
 }
 
 #[derive(Debug)]
@@ -71,7 +76,7 @@ impl FetchSessionCache {
             } else {
                 Kind::Full { by_topic_id: request.by_topic_id, from_follower: request.from_follower }
             };
-            return Ok(FetchContext { cache: self, kind, partitions: request.listed });
+            return Ok(FetchContext { cache: self, kind, partitions: request.listed, left_behind_ms: None });
         }
         let shared = self.get(id).ok_or(FetchSessionError::IdNotFound(id))?;
         let mut session = shared.lock();
@@ -85,19 +90,20 @@ impl FetchSessionCache {
             session.list(partition, wanted);
         }
         for partition in &request.forgotten {
-            session.forget(partition);
+            session.forget(partition, now);
         }
         let partitions = session.partitions(name_of);
         session.last_used = now;
         session.epoch = next_epoch(epoch);
+        let left_behind_ms = session.left_behind_ms(now);
         drop(session);
         if partitions.is_empty() {
             // Nothing left to fetch: the session ends, the fetch goes on without one.
             self.remove(id);
-            return Ok(FetchContext { cache: self, kind: Kind::Sessionless, partitions });
+            return Ok(FetchContext { cache: self, kind: Kind::Sessionless, partitions, left_behind_ms });
         }
         let kind = Kind::Incremental { session: shared, id, epoch: next_epoch(epoch) };
-        Ok(FetchContext { cache: self, kind, partitions })
+        Ok(FetchContext { cache: self, kind, partitions, left_behind_ms })
     }
 }
 
@@ -105,6 +111,17 @@ impl FetchContext<'_> {
     /// What to fetch, in order.
     pub fn partitions(&self) -> &[(SessionPartition, FetchPartition)] {
         &self.partitions
+    }
+
+    /// How long the fetch may wait for records, of the time that it asks for, in milliseconds.
+    ///
+    /// A consumer leaves a partition out while it hands out what it has of it, and comes back when that is done; but it has one
+    /// fetch under way per broker, and if this one, for partitions where nothing is new, is kept for long, the consumer
+    /// cannot. So it is kept for as long as the consumer was away until now: it is late by half at most, and asks in vain
+    /// only a few times. Kafka keeps it for the whole time, and a consumer that lags stands still meanwhile.
+    pub fn max_wait_ms(&self, asked: i32) -> i32 {
+        let Some(away) = self.left_behind_ms else { return asked };
+        i32::try_from(away.max(LEFT_BEHIND_WAIT_MS_MIN)).map_or(asked, |away| away.min(asked))
     }
 
     /// Ends the fetch (`updateAndGenerateResponseData`): `results` in the order to be answered, good ones first.

@@ -38,6 +38,8 @@ impl SessionPartition {
 pub struct PartitionSummary {
     /// There are records.
     pub has_records: bool,
+    /// As many as were asked for: there may be more.
+    pub is_full: bool,
     /// An error.
     pub is_error: bool,
     /// A preferred read replica or a diverging epoch: must be told in any case.
@@ -54,6 +56,7 @@ struct Cached {
     wanted: FetchPartition,
     high_watermark: Option<Offset>,
     log_start_offset: Option<Offset>,
+    is_full: bool,
 }
 
 impl Cached {
@@ -63,6 +66,7 @@ impl Cached {
             || self.log_start_offset != summary.log_start_offset;
         self.high_watermark = summary.high_watermark;
         self.log_start_offset = summary.log_start_offset;
+        self.is_full = summary.is_full;
         if summary.is_error {
             // So that the next success is sent, whatever it says.
             self.high_watermark = None;
@@ -81,6 +85,8 @@ pub(super) struct Session {
     pub(super) last_used: Timestamp,
     /// What the next request must say.
     pub(super) epoch: i32,
+    /// When a partition was last forgotten of which there may be more.
+    left_behind: Option<Timestamp>,
     next_place: u64,
     places: HashMap<PartitionKey, u64>,
     /// In the order in which they are fetched.
@@ -96,6 +102,7 @@ impl Session {
             created: now,
             last_used: now,
             epoch: 1,
+            left_behind: None,
             next_place: 0,
             places: HashMap::new(),
             cached: BTreeMap::new(),
@@ -113,17 +120,24 @@ impl Session {
             cached.wanted = wanted;
             return;
         }
-        let cached = Cached { partition, wanted, high_watermark: None, log_start_offset: None };
+        let cached =
+            Cached { partition, wanted, high_watermark: None, log_start_offset: None, is_full: false };
         self.places.insert(key, self.next_place);
         self.cached.insert(self.next_place, cached);
         self.next_place += 1;
     }
 
     /// Removes a partition.
-    pub(super) fn forget(&mut self, partition: &SessionPartition) {
-        if let Some(place) = self.places.remove(&partition.key()) {
-            self.cached.remove(&place);
+    pub(super) fn forget(&mut self, partition: &SessionPartition, now: Timestamp) {
+        let cached = self.places.remove(&partition.key()).and_then(|place| self.cached.remove(&place));
+        if cached.is_some_and(|cached| cached.is_full) {
+            self.left_behind = Some(now);
         }
+    }
+
+    /// How long ago the consumer left a partition of which there may be more, in milliseconds.
+    pub(super) fn left_behind_ms(&self, now: Timestamp) -> Option<i64> {
+        self.left_behind.filter(|_| !self.privileged).map(|since| (now - since).max(0))
     }
 
     /// All partitions, in order. Names that were not known when they were listed are looked up again.

@@ -173,3 +173,50 @@ fn who_makes_room_for_whom() {
     check_eviction((follower, 1), (follower, 9), 120_001, 120_002, true);
     check_eviction((follower, 1), (consumer, 9), 0, 120_001, true); // unused: whoever it was
 }
+
+#[test]
+fn who_left_a_partition_behind_is_kept_no_longer_than_it_was_away() {
+    let cache = FetchSessionCache::new(8, 1);
+    let full = |index| PartitionSummary { is_full: index == 1, ..summary(true, 9) };
+    let (id, _) = fetch(&cache, request(0, 0, &[0, 1, 2]), 0, full).unwrap();
+    let mut epoch = 0;
+    let mut wait = |forgotten: &[i32], now| {
+        epoch += 1;
+        let forgotten = forgotten.iter().map(|index| partition(*index)).collect();
+        let request = SessionRequest { forgotten, ..request(id, epoch, &[]) };
+        let context = cache.begin(request, |_| None, Timestamp(now)).unwrap();
+        let results = context.partitions().iter().map(|(p, _)| (p.clone(), summary(false, 9))).collect();
+        let wait = context.max_wait_ms(500);
+        context.finish(results, |summary| *summary, Timestamp(now)).unwrap();
+        wait
+    };
+    assert_eq!(wait(&[], 90), 500);
+    assert_eq!(wait(&[2], 95), 500, "there was no more of it");
+    // A full answer is forgotten with the next one.
+    assert_eq!(wait(&[1], 100), 500);
+
+    let (id, _) = fetch(&cache, request(0, 0, &[0, 1]), 0, full).unwrap();
+    let at = |epoch, forgotten: &[i32], now, asked| {
+        let forgotten = forgotten.iter().map(|index| partition(*index)).collect();
+        let request = SessionRequest { forgotten, ..request(id, epoch, &[]) };
+        cache.begin(request, |_| None, Timestamp(now)).unwrap().max_wait_ms(asked)
+    };
+    assert_eq!(at(1, &[1], 100, 500), 5);
+    assert_eq!(at(2, &[], 105, 500), 5);
+    assert_eq!(at(3, &[], 110, 500), 10);
+    assert_eq!(at(4, &[], 120, 500), 20);
+    assert_eq!(at(5, &[], 99, 500), 5, "the clock went back");
+    assert_eq!(at(6, &[], 400, 500), 300);
+    assert_eq!(at(7, &[], 700, 500), 500);
+    assert_eq!(at(8, &[], 101, 0), 0);
+}
+
+#[test]
+fn followers_are_kept_for_as_long_as_they_ask() {
+    let cache = FetchSessionCache::new(8, 1);
+    let full = |_| PartitionSummary { is_full: true, ..summary(true, 9) };
+    let (id, _) =
+        fetch(&cache, SessionRequest { from_follower: true, ..request(0, 0, &[0, 1]) }, 0, full).unwrap();
+    let request = SessionRequest { forgotten: vec![partition(1)], ..request(id, 1, &[]) };
+    assert_eq!(cache.begin(request, |_| None, Timestamp(1)).unwrap().max_wait_ms(500), 500);
+}

@@ -106,6 +106,7 @@ fn summary(result: &Result<FetchedPartition, FetchError>) -> PartitionSummary {
         Err(_) => PartitionSummary { is_error: true, ..PartitionSummary::default() },
         Ok(fetched) => PartitionSummary {
             has_records: !fetched.is_empty(),
+            is_full: false,
             is_error: false,
             is_news: fetched.diverging_epoch.is_some() || fetched.preferred_read_replica.is_some(),
             high_watermark: Some(fetched.high_watermark),

@@ -16,8 +16,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-const PARTITIONS: i32 = 12;
-const RECORD_BYTES: u64 = 1024;
+/// What is written to and read from.
+pub const PARTITIONS: i32 = 12;
+/// Of each record.
+pub const RECORD_BYTES: u64 = 1024;
 const RECORDS: u64 = 192 * 1024;
 /// For all of them.
 const DEADLINE: Duration = Duration::from_secs(120);
@@ -33,12 +35,13 @@ pub async fn run(sides: &mut [Side; 2], report: &mut Report) -> Result<()> {
             for side in &mut *sides {
                 let topic = side.new_topic(PARTITIONS, replicas).await?;
                 let before = side.processor_time()?;
-                let rate = send(&side.cluster.bootstrap(), &topic, acks).await?;
+                let rate = send(&side.cluster.bootstrap(), &topic, acks, RECORDS).await?;
                 note(side, report, repetition, [(&name, rate), (&work, before.as_secs_f64())])?;
                 side.remove_topic(&topic).await?;
             }
         }
-        report.bound(&name, Figure::More(1.0));
+        // It sends faster than either broker takes.
+        report.bound(&name, Figure::More(1.5));
         report.bound(&work, Figure::Less(most_work));
     }
     receiving(sides, report).await
@@ -50,7 +53,7 @@ async fn receiving(sides: &mut [Side; 2], report: &mut Report) -> Result<()> {
     let mut topics = Vec::new();
     for side in &mut *sides {
         let topic = side.new_topic(PARTITIONS, 1).await?;
-        send(&side.cluster.bootstrap(), &topic, "1").await?;
+        send(&side.cluster.bootstrap(), &topic, "1", RECORDS).await?;
         topics.push(topic);
     }
     for repetition in 0..=REPETITIONS {
@@ -94,13 +97,13 @@ impl ProducerContext for Counting {
     }
 }
 
-/// Sends all records and waits for their acknowledgements; gives MiB per second.
-async fn send(bootstrap: &str, topic: &str, acks: &'static str) -> Result<f64> {
+/// Sends so many records to all partitions in turn and waits for their acknowledgements; gives MiB per second.
+pub async fn send(bootstrap: &str, topic: &str, acks: &'static str, records: u64) -> Result<f64> {
     let (bootstrap, topic) = (bootstrap.to_owned(), topic.to_owned());
-    tokio::task::spawn_blocking(move || send_blocking(&bootstrap, &topic, acks)).await?
+    tokio::task::spawn_blocking(move || send_blocking(&bootstrap, &topic, acks, records)).await?
 }
 
-fn send_blocking(bootstrap: &str, topic: &str, acks: &str) -> Result<f64> {
+fn send_blocking(bootstrap: &str, topic: &str, acks: &str, records: u64) -> Result<f64> {
     let acknowledged = Arc::new(AtomicU64::new(0));
     let producer: BaseProducer<Counting> = ClientConfig::new()
         .set("bootstrap.servers", bootstrap)
@@ -110,7 +113,7 @@ fn send_blocking(bootstrap: &str, topic: &str, acks: &str) -> Result<f64> {
         .create_with_context(Counting(Arc::clone(&acknowledged)))?;
     let value = vec![b'x'; usize::try_from(RECORD_BYTES)?];
     let start = Instant::now();
-    for number in 0..RECORDS {
+    for number in 0..records {
         let partition = i32::try_from(number % u64::from(PARTITIONS.unsigned_abs()))?;
         loop {
             let record = BaseRecord::<(), [u8]>::to(&topic).partition(partition).payload(&value);
@@ -128,8 +131,8 @@ fn send_blocking(bootstrap: &str, topic: &str, acks: &str) -> Result<f64> {
     }
     producer.flush(DEADLINE)?;
     let sent = acknowledged.load(Ordering::Relaxed);
-    ensure!(sent == RECORDS, "{sent} of {RECORDS} acknowledged");
-    Ok(mebibytes_per_second(start))
+    ensure!(sent == records, "{sent} of {records} acknowledged");
+    Ok(mebibytes_per_second(records, start))
 }
 
 /// Reads all records; gives MiB per second.
@@ -160,9 +163,9 @@ fn receive_blocking(bootstrap: &str, topic: &str) -> Result<f64> {
             bytes += message?.payload_len() as u64;
         }
     }
-    Ok(mebibytes_per_second(start))
+    Ok(mebibytes_per_second(RECORDS, start))
 }
 
-fn mebibytes_per_second(start: Instant) -> f64 {
-    (RECORDS * RECORD_BYTES) as f64 / 1048576.0 / start.elapsed().as_secs_f64()
+fn mebibytes_per_second(records: u64, start: Instant) -> f64 {
+    (records * RECORD_BYTES) as f64 / 1048576.0 / start.elapsed().as_secs_f64()
 }

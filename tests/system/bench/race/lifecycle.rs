@@ -69,7 +69,8 @@ pub async fn idle(context: &TestContext, report: &mut Report) -> Result<()> {
 /// Whether the only broker tells the end of each idle partition, which only its leader does: what ZooKeeper says of leaders
 /// was true before the death, too.
 async fn leads_all(side: &Side, topic: &str) -> Result<bool> {
-    let partition = |index| ListOffsetsPartition::default().with_partition_index(index).with_timestamp(LATEST);
+    let partition =
+        |index| ListOffsetsPartition::default().with_partition_index(index).with_timestamp(LATEST);
     let topic = ListOffsetsTopic::default()
         .with_name(topic_name(topic))
         .with_partitions((0..IDLE_PARTITIONS).map(partition).collect());

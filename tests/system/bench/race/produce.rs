@@ -76,7 +76,8 @@ pub async fn run(context: &TestContext, sides: &mut [Side; 2], report: &mut Repo
             }
         }
         report.bound(&case.name(), Figure::More(1.0));
-        let work = if case.replicas == 3 && case.acks == "all" { Figure::Less(0.5) } else { Figure::Less(1.0) };
+        let work =
+            if case.replicas == 3 && case.acks == "all" { Figure::Less(0.5) } else { Figure::Less(1.0) };
         report.bound(&format!("{}: brokers' work", case.name()), work);
     }
     Ok(())

@@ -36,11 +36,12 @@ async fn fetch(
     request: FetchRequest,
 ) -> Result<Answer, FetchSessionError> {
     let snapshot = broker.metadata.snapshot();
-    let params = params(context, &request);
+    let mut params = params(context, &request);
     let from_follower = matches!(params.requester, FetchRequester::Follower { .. });
     let asked = request::session_request(&request, context.version, from_follower, &snapshot);
     let name_of = |id| snapshot.topic_name(id).cloned();
     let session = broker.replicas.sessions().begin(asked, name_of, Timestamp::now())?;
+    params.max_wait_ms = session.max_wait_ms(params.max_wait_ms);
     let results = read(broker, params, request::partitions(session.partitions(), &snapshot)).await;
     let answer = session.finish(results, Answered::summary, Timestamp::now())?;
     let mut builder = ResponseBuilder::new(broker, context);
@@ -65,7 +66,7 @@ async fn read(broker: &Broker, params: FetchParams, asked: Vec<Asked>) -> Vec<(S
     };
     let read = known.into_iter().zip(fetched).map(|(asked, (_, result))| {
         let answered = match result {
-            Ok(fetched) => Answered::Read { fetched, fetch_offset: asked.fetch.fetch_offset },
+            Ok(fetched) => Answered::Read { fetched, wanted: asked.fetch },
             Err(error) => Answered::Failed(error),
         };
         (asked.partition, answered)

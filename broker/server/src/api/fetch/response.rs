@@ -6,7 +6,7 @@ use gregor_model::{BrokerId, LeaderEpoch, Offset, TopicId, TopicName, TopicParti
 use gregor_network::Answer;
 use gregor_records::Codec;
 use gregor_replication::fetch_session::{PartitionSummary, SessionPartition};
-use gregor_replication::{FetchError, FetchedPartition};
+use gregor_replication::{FetchError, FetchPartition, FetchedPartition};
 use gregor_wire::convert::text;
 use gregor_wire::{FileRegion, FileRegions};
 use kafka_protocol::ResponseError;
@@ -28,8 +28,8 @@ pub enum Answered {
     Read {
         /// What was found.
         fetched: FetchedPartition,
-        /// Where the reading began.
-        fetch_offset: Offset,
+        /// What was asked for.
+        wanted: FetchPartition,
     },
     /// It could not be read.
     Failed(FetchError),
@@ -41,8 +41,9 @@ impl Answered {
     /// What the fetch session wants to know of it.
     pub fn summary(&self) -> PartitionSummary {
         match self {
-            Answered::Read { fetched, .. } => PartitionSummary {
+            Answered::Read { fetched, wanted } => PartitionSummary {
                 has_records: !fetched.is_empty(),
+                is_full: usize::try_from(wanted.max_bytes).is_ok_and(|max| fetched.len() >= max),
                 is_error: false,
                 is_news: fetched.diverging_epoch.is_some() || fetched.preferred_read_replica.is_some(),
                 high_watermark: Some(fetched.high_watermark),
@@ -81,7 +82,7 @@ impl<'a> ResponseBuilder<'a> {
         let mut data = match answered {
             Answered::Unknown(error) => failure(*error),
             Answered::Failed(error) => self.read_failure(partition, error),
-            Answered::Read { fetched, fetch_offset } => self.success(partition, fetched, *fetch_offset).await,
+            Answered::Read { fetched, wanted } => self.success(partition, fetched, wanted.fetch_offset).await,
         };
         data.partition_index = partition.partition;
         self.topic(partition).partitions.push(data);
