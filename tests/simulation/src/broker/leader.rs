@@ -286,6 +286,7 @@ fn summary(result: Result<&Fetched, &LeaderRefusal>) -> PartitionSummary {
     match result {
         Ok(fetched) => PartitionSummary {
             has_records: !fetched.batches.is_empty(),
+            is_full: false,
             is_error: false,
             is_news: fetched.diverging.is_some(),
             high_watermark: Some(fetched.high_watermark),

@@ -116,7 +116,7 @@ fn send_blocking(bootstrap: &str, topic: &str, acks: &str, records: u64) -> Resu
     for number in 0..records {
         let partition = i32::try_from(number % u64::from(PARTITIONS.unsigned_abs()))?;
         loop {
-            let record = BaseRecord::<(), [u8]>::to(&topic).partition(partition).payload(&value);
+            let record = BaseRecord::<(), [u8]>::to(topic).partition(partition).payload(&value);
             match producer.send(record) {
                 Ok(()) => break,
                 Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => {
@@ -148,7 +148,7 @@ fn receive_blocking(bootstrap: &str, topic: &str) -> Result<f64> {
         .set("group.id", "gregor-bench")
         .set("enable.auto.commit", "false")
         // It would sleep for a second whenever so many wait to be polled, which a fast broker brings about.
-        .set("queued.min.messages", &RECORDS.to_string())
+        .set("queued.min.messages", RECORDS.to_string())
         .create()?;
     let mut assignment = TopicPartitionList::new();
     for partition in 0..PARTITIONS {
