@@ -14,7 +14,7 @@ use tracing_subscriber::{EnvFilter, fmt, reload};
 
 /// Requests are decoded on one worker and freed on another, where their coordinator runs.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// Runs one broker of a Kafka cluster that is coordinated by ZooKeeper.
 #[derive(Debug, Parser)]
