@@ -2,34 +2,40 @@
 //!
 //! An append is a write into the page cache: it takes microseconds, and is done where the request is, as handing it to
 //! another thread would cost more. But a stalled disk makes it hang, and a few of them would hold every worker thread: no
-//! heartbeat, no fetch, no other partition would go on. So all but one worker may append in place; whoever comes beyond
-//! them first hands its worker's duties to another thread, which costs little when the append is quick.
+//! heartbeat, no fetch, no other partition would go on. So all but one worker may append in place. Whoever comes beyond them
+//! waits a moment, as they are done soon; if they are not, they hang, and it hands its worker's duties to another thread.
+//! That thread is not for every day: a broker whose workers gave way at each chance had a hundred of them, and their memory.
 //! Owner: `Shared`. Invariant: at most `in_place_max` workers are inside an append in place.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-/// Requests that may be inside appends at a time; more of them wait without a thread. The runtime has 512 threads for
-/// blocking, and what else needs them must go on.
-const APPENDS_MAX: usize = 256;
+/// Requests that may be inside appends on other threads at a time; more of them wait without a thread. The runtime has 512
+/// threads for blocking, and what else needs them must go on.
+const ELSEWHERE_MAX: usize = 256;
+
+/// Appends in place that take longer than this hang in a disk.
+const PATIENCE: Duration = Duration::from_millis(20);
 
 /// Where appends are counted.
 #[derive(Debug)]
 pub(crate) struct SpareWorker {
-    in_place: AtomicUsize,
-    in_place_max: usize,
-    places: Semaphore,
+    in_place: Semaphore,
+    elsewhere: Semaphore,
+    /// Nobody who appends in place has come back since somebody waited for it in vain.
+    hanging: AtomicBool,
 }
 
-/// Counts one append in place, also if it panics.
-struct InPlace<'a>(&'a AtomicUsize);
-
-impl Drop for InPlace<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
+/// A place among those who append. Given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Place<'a> {
+    owner: &'a SpareWorker,
+    is_in_place: bool,
+    /// `None` never comes, as the semaphores are not closed.
+    _permit: Option<SemaphorePermit<'a>>,
 }
 
 impl SpareWorker {
@@ -39,25 +45,42 @@ impl SpareWorker {
             Ok(handle) if handle.runtime_flavor() == RuntimeFlavor::MultiThread => {
                 handle.metrics().num_workers().saturating_sub(1)
             }
-            _ => usize::MAX,
+            _ => Semaphore::MAX_PERMITS,
         };
-        SpareWorker { in_place: AtomicUsize::new(0), in_place_max, places: Semaphore::new(APPENDS_MAX) }
+        SpareWorker {
+            in_place: Semaphore::new(in_place_max),
+            elsewhere: Semaphore::new(ELSEWHERE_MAX),
+            hanging: AtomicBool::new(false),
+        }
     }
 
-    /// A place among the requests that append; `None` never comes, as places are not closed.
-    pub(crate) async fn place(&self) -> Option<SemaphorePermit<'_>> {
-        self.places.acquire().await.ok()
+    /// A place among those who append, in the order in which they ask.
+    pub(crate) async fn place(&self) -> Place<'_> {
+        if let Ok(permit) = self.in_place.try_acquire() {
+            return Place { owner: self, is_in_place: true, _permit: Some(permit) };
+        }
+        if !self.hanging.load(Ordering::Relaxed) {
+            if let Ok(permit) = tokio::time::timeout(PATIENCE, self.in_place.acquire()).await {
+                return Place { owner: self, is_in_place: true, _permit: permit.ok() };
+            }
+            self.hanging.store(true, Ordering::Relaxed);
+        }
+        Place { owner: self, is_in_place: false, _permit: self.elsewhere.acquire().await.ok() }
     }
+}
 
+impl Place<'_> {
     /// Does something that may hang in a disk.
     pub(crate) fn run<T>(&self, work: impl FnOnce() -> T) -> T {
-        let before = self.in_place.fetch_add(1, Ordering::Relaxed);
-        let counted = InPlace(&self.in_place);
-        if before < self.in_place_max {
-            return work();
+        if self.is_in_place { work() } else { tokio::task::block_in_place(work) }
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        if self.is_in_place && self.owner.hanging.load(Ordering::Relaxed) {
+            self.owner.hanging.store(false, Ordering::Relaxed);
         }
-        drop(counted);
-        tokio::task::block_in_place(work)
     }
 }
 
@@ -66,7 +89,6 @@ mod tests {
     use super::*;
     use std::sync::Arc;
     use std::sync::mpsc;
-    use std::time::Duration;
 
     #[test]
     fn however_many_hang_a_worker_goes_on() {
@@ -79,7 +101,7 @@ mod tests {
             .map(|_| {
                 let (spare, frozen) = (Arc::clone(&spare), Arc::clone(&frozen));
                 // The first waits for the channel, the others for the lock.
-                runtime.spawn(async move { spare.run(|| frozen.lock().recv().is_ok()) })
+                runtime.spawn(async move { spare.place().await.run(|| frozen.lock().recv().is_ok()) })
             })
             .collect();
         let others = runtime.spawn(async {
@@ -93,11 +115,35 @@ mod tests {
         for hung in hanging {
             assert!(!runtime.block_on(hung).unwrap());
         }
-        assert_eq!(spare.in_place.load(Ordering::Relaxed), 0);
+        assert_eq!(spare.in_place.available_permits(), 1);
+        assert_eq!(spare.elsewhere.available_permits(), ELSEWHERE_MAX);
+    }
+
+    #[test]
+    fn who_comes_back_soon_is_waited_for() {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+        runtime.unwrap().block_on(async {
+            let spare = SpareWorker::new();
+            let first = spare.place().await;
+            let (second, ()) = tokio::join!(spare.place(), async {
+                tokio::task::yield_now().await;
+                drop(first);
+            });
+            assert!(second.is_in_place);
+            let third = spare.place().await;
+            assert!(!third.is_in_place && spare.hanging.load(Ordering::Relaxed));
+            drop(third);
+            assert!(
+                spare.hanging.load(Ordering::Relaxed),
+                "only who was waited for tells that it does not hang"
+            );
+            drop(second);
+            assert!(!spare.hanging.load(Ordering::Relaxed));
+        });
     }
 
     #[tokio::test]
     async fn a_single_thread_does_everything_itself() {
-        assert_eq!(SpareWorker::new().run(|| 3), 3);
+        assert_eq!(SpareWorker::new().place().await.run(|| 3), 3);
     }
 }

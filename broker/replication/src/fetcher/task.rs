@@ -20,6 +20,7 @@ use super::stats::FetcherStats;
 use crate::environment::{LeaderEndpoint, LeaderEndpoints, LeaderUnreachable};
 use crate::hosted_partition::{FollowerAppend, FollowerError};
 use crate::shared::Shared;
+use crate::spare_worker::Place;
 
 /// What a fetcher is told about one partition; only the last word counts.
 #[derive(Clone, Debug)]
@@ -198,14 +199,23 @@ impl Fetcher {
         self.session.on_answer(response.session_id);
         let fetched = message::fetched(response, version, &self.session, &self.names);
         let mut out_of_range = Vec::new();
-        for partition in fetched {
-            self.apply(partition, &mut out_of_range);
+        if !fetched.is_empty() {
+            let shared = Arc::clone(&self.shared);
+            let place = shared.spare_worker.place().await;
+            for partition in fetched {
+                self.apply(partition, &place, &mut out_of_range);
+            }
         }
         if out_of_range.is_empty() { Ok(()) } else { self.resolve_out_of_range(out_of_range).await }
     }
 
     /// Does what one partition's answer calls for.
-    fn apply(&mut self, fetched: FetchedFromLeader, out_of_range: &mut Vec<(TopicPartition, LeaderEpoch)>) {
+    fn apply(
+        &mut self,
+        fetched: FetchedFromLeader,
+        place: &Place<'_>,
+        out_of_range: &mut Vec<(TopicPartition, LeaderEpoch)>,
+    ) {
         let now = self.shared.now();
         let FetchedFromLeader { partition, answer, high_watermark, log_start_offset, records } = fetched;
         let Some(known) = self.session.known(&partition) else { return };
@@ -218,10 +228,8 @@ impl Fetcher {
                     high_watermark,
                     log_start_offset,
                 };
-                let appended = self
-                    .shared
-                    .spare_worker
-                    .run(|| self.replicas.append(&partition, asked.leader_epoch, append, now));
+                let appended =
+                    place.run(|| self.replicas.append(&partition, asked.leader_epoch, append, now));
                 match appended {
                     Ok(position) => {
                         self.stats.bytes.add(position.appended_bytes as u64);

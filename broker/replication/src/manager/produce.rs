@@ -44,8 +44,7 @@ impl ReplicaManager {
         {
             let append = LeaderAppend { records, origin: params.origin, verification };
             let acks_all = wait.as_ref().map(|wait| (wait, index));
-            let result =
-                self.shared.spare_worker.run(|| self.append(&partition, &params, append, acks_all, now));
+            let result = place.run(|| self.append(&partition, &params, append, acks_all, now));
             let result = result.map(|(hosted, appended)| {
                 entries.extend(appended.wait.map(|key| (index, hosted, key)));
                 appended.info
