@@ -5,13 +5,17 @@
 //! heartbeat, no fetch, no other partition would go on. So all but one worker may append in place. Whoever comes beyond them
 //! waits a moment, as they are done soon; if they are not, they hang, and it hands its worker's duties to another thread.
 //! That thread is not for every day: a broker whose workers gave way at each chance had a hundred of them, and their memory.
+//!
+//! A worker kept out is not yet a worker awake. Workers without work sleep, all but the one that waits for sockets and timers;
+//! if it is that one that goes to append, and hangs, nobody hears of anything any more. So while somebody is inside an
+//! append in place, a watch on another runtime wakes a worker now and then, which takes the waiting over.
 //! Owner: `Shared`. Invariant: at most `in_place_max` workers are inside an append in place.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::time::Duration;
 
 use tokio::runtime::{Handle, RuntimeFlavor};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 
 /// Requests that may be inside appends on other threads at a time; more of them wait without a thread. The runtime has 512
 /// threads for blocking, and what else needs them must go on.
@@ -20,13 +24,20 @@ const ELSEWHERE_MAX: usize = 256;
 /// Appends in place that take longer than this hang in a disk.
 const PATIENCE: Duration = Duration::from_millis(20);
 
+/// How long the runtime may be without a worker awake while one hangs.
+const WATCH_INTERVAL: Duration = Duration::from_millis(20);
+
 /// Where appends are counted.
 #[derive(Debug)]
 pub(crate) struct SpareWorker {
     in_place: Semaphore,
+    in_place_max: usize,
     elsewhere: Semaphore,
     /// Nobody who appends in place has come back since somebody waited for it in vain.
     hanging: AtomicBool,
+    /// The watch looks; otherwise it sleeps until it is told that somebody appends in place.
+    is_watched: AtomicBool,
+    call_watch: Notify,
 }
 
 /// A place among those who append. Given back when dropped.
@@ -49,23 +60,64 @@ impl SpareWorker {
         };
         SpareWorker {
             in_place: Semaphore::new(in_place_max),
+            in_place_max,
             elsewhere: Semaphore::new(ELSEWHERE_MAX),
             hanging: AtomicBool::new(false),
+            is_watched: AtomicBool::new(false),
+            call_watch: Notify::new(),
+        }
+    }
+
+    /// Keeps a worker of `workers`, the runtime that appends, awake while others are inside appends. For ever; polled by
+    /// another runtime. Costs nothing while nobody appends.
+    pub(crate) async fn watch(&self, workers: Handle) {
+        loop {
+            self.call_watch.notified().await;
+            loop {
+                tokio::time::sleep(WATCH_INTERVAL).await;
+                if self.is_quiet() {
+                    self.is_watched.store(false, Ordering::Relaxed);
+                    // Who gets a place from now on calls; who has got one since is seen here.
+                    fence(Ordering::SeqCst);
+                    if self.is_quiet() || self.is_watched.swap(true, Ordering::Relaxed) {
+                        break;
+                    }
+                }
+                workers.spawn(async {});
+            }
+        }
+    }
+
+    fn is_quiet(&self) -> bool {
+        self.in_place.available_permits() == self.in_place_max
+    }
+
+    /// Sees to it that whoever is in place now is watched.
+    fn ensure_watched(&self) {
+        // See `watch`.
+        fence(Ordering::SeqCst);
+        if !self.is_watched.load(Ordering::Relaxed) && !self.is_watched.swap(true, Ordering::Relaxed) {
+            self.call_watch.notify_one();
         }
     }
 
     /// A place among those who append, in the order in which they ask.
     pub(crate) async fn place(&self) -> Place<'_> {
         if let Ok(permit) = self.in_place.try_acquire() {
-            return Place { owner: self, is_in_place: true, _permit: Some(permit) };
+            return self.in_place(permit);
         }
         if !self.hanging.load(Ordering::Relaxed) {
-            if let Ok(permit) = tokio::time::timeout(PATIENCE, self.in_place.acquire()).await {
-                return Place { owner: self, is_in_place: true, _permit: permit.ok() };
+            if let Ok(Ok(permit)) = tokio::time::timeout(PATIENCE, self.in_place.acquire()).await {
+                return self.in_place(permit);
             }
             self.hanging.store(true, Ordering::Relaxed);
         }
         Place { owner: self, is_in_place: false, _permit: self.elsewhere.acquire().await.ok() }
+    }
+
+    fn in_place<'a>(&'a self, permit: SemaphorePermit<'a>) -> Place<'a> {
+        self.ensure_watched();
+        Place { owner: self, is_in_place: true, _permit: Some(permit) }
     }
 }
 
@@ -117,6 +169,32 @@ mod tests {
         }
         assert_eq!(spare.in_place.available_permits(), 1);
         assert_eq!(spare.elsewhere.available_permits(), ELSEWHERE_MAX);
+    }
+
+    #[test]
+    fn who_waits_for_events_is_replaced_when_it_hangs() {
+        let build = || tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+        let (workers, control) = (build().unwrap(), build().unwrap());
+        let spare = Arc::new(workers.block_on(async { SpareWorker::new() }));
+        let (watched, handle) = (Arc::clone(&spare), workers.handle().clone());
+        control.spawn(async move { watched.watch(handle).await });
+        for _ in 0..10 {
+            let (thaw, frozen) = mpsc::channel::<()>();
+            let append = Arc::clone(&spare);
+            // Woken by a timer: by the worker that waits for events, while the other sleeps.
+            let hanging = workers.spawn(async move {
+                tokio::time::sleep(Duration::from_millis(30)).await;
+                append.place().await.run(|| frozen.recv().is_ok())
+            });
+            let (done, other) = mpsc::channel();
+            workers.spawn(async move {
+                tokio::time::sleep(Duration::from_millis(60)).await;
+                done.send(())
+            });
+            other.recv_timeout(Duration::from_secs(60)).expect("a worker that hears the timer");
+            drop(thaw);
+            assert!(!workers.block_on(hanging).unwrap());
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use gregor_log::FailedDir;
 use gregor_model::Timestamp;
+use tokio::runtime::Handle;
 use tokio::time::MissedTickBehavior;
 
 use super::ReplicaManager;
@@ -30,6 +31,12 @@ impl ReplicaManager {
         self.every_blocking(Duration::from_millis(checkpoint_ms), ReplicaManager::checkpoint_high_watermarks);
         self.send_isr_changes();
         self.start_moving();
+    }
+
+    /// Keeps a worker of `workers`, the runtime that serves requests, awake while others hang in a disk. Never ends; to be
+    /// polled by another runtime.
+    pub async fn watch_appends(self: Arc<Self>, workers: Handle) {
+        self.shared.spare_worker.watch(workers).await;
     }
 
     /// Proposes to drop lagging replicas from the ISRs of all partitions led here (`maybeShrinkIsr`).

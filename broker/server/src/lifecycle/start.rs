@@ -15,6 +15,7 @@ use gregor_wire::client::{ClientOptions, Connect, PlaintextConnect};
 use gregor_zookeeper::store::Store;
 use gregor_zookeeper::{Session, SessionConfig};
 use parking_lot::Mutex;
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -348,6 +349,8 @@ impl Parts {
             scram_admin: ScramAdmin::new(store.clone()),
         });
         self.replicas.start();
+        let workers = Handle::current();
+        control.enter(|| tokio::spawn(self.replicas.clone().watch_appends(workers)));
         let cleaner = self.start_duties(&tasks, &broker, &session, &config);
         let failures =
             LogDirFailures { id: broker.id, logs: self.logs.clone(), replicas: self.replicas, store };
