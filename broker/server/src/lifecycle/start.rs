@@ -262,6 +262,13 @@ impl Parts {
         Arc::new(Coordinators::new(&config.values, parts, counts))
     }
 
+    /// Starts what replicates, and the watch over the threads that append: on another runtime than theirs.
+    fn start_replication(&self, control: &ControlRuntime) {
+        self.replicas.start();
+        let workers = Handle::current();
+        control.enter(|| tokio::spawn(self.replicas.clone().watch_appends(workers)));
+    }
+
     /// Starts housekeeping, and what follows changes in ZooKeeper.
     fn start_duties(
         &self,
@@ -348,9 +355,7 @@ impl Parts {
             quota_admin: QuotaAdmin::new(store.clone()),
             scram_admin: ScramAdmin::new(store.clone()),
         });
-        self.replicas.start();
-        let workers = Handle::current();
-        control.enter(|| tokio::spawn(self.replicas.clone().watch_appends(workers)));
+        self.start_replication(&control);
         let cleaner = self.start_duties(&tasks, &broker, &session, &config);
         let failures =
             LogDirFailures { id: broker.id, logs: self.logs.clone(), replicas: self.replicas, store };
