@@ -11,8 +11,9 @@ use gregor_harness::{
 };
 use gregor_model::{Offset, ProducerEpoch, ProducerId, Sequence, Timestamp};
 use gregor_records::{BatchBuilder, BatchOptions, Producer};
+use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
-use kafka_protocol::messages::{ProduceRequest, TransactionalId};
+use kafka_protocol::messages::{ListOffsetsRequest, ProduceRequest, TransactionalId};
 use kafka_protocol::protocol::StrBytes;
 use std::time::Duration;
 
@@ -150,6 +151,8 @@ fn kafka_transactions_finds_and_ends_a_hanging_transaction() {
         let transactor = Transactor::start(&cluster.bootstrap(), "payments").await?;
         transactor.begin_with(TOPIC, 0, &["committed".to_owned()]).await?;
         transactor.commit().await?;
+        // A commit is acknowledged before its markers are written.
+        wait::until_true("the marker", SETTLE, || async { Ok(end_offset(&cluster).await? == 2) }).await?;
         produce_and_vanish(&cluster).await?;
 
         let bootstrap = cluster.bootstrap();
@@ -168,6 +171,16 @@ fn kafka_transactions_finds_and_ends_a_hanging_transaction() {
         ensure!(read[&0].values().eq(["committed", "after it"]), "read: {read:?}");
         Ok(())
     });
+}
+
+async fn end_offset(cluster: &Cluster) -> Result<i64> {
+    const LATEST: i64 = -1;
+    let partition = ListOffsetsPartition::default().with_timestamp(LATEST);
+    let topic = ListOffsetsTopic::default().with_name(topic_name(TOPIC)).with_partitions(vec![partition]);
+    let request = ListOffsetsRequest::default().with_replica_id((-1).into()).with_topics(vec![topic]);
+    let answer = Rpc::connect(&cluster.brokers[0].address()).await?.call(5, &request).await?;
+    let partition = answer.topics.first().and_then(|topic| topic.partitions.first()).context("no answer")?;
+    Ok(partition.offset)
 }
 
 async fn produce_and_vanish(cluster: &Cluster) -> Result<()> {
