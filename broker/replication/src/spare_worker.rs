@@ -141,6 +141,7 @@ mod tests {
     use super::*;
     use std::sync::Arc;
     use std::sync::mpsc;
+    use tokio::net::UnixDatagram;
 
     #[test]
     fn however_many_hang_a_worker_goes_on() {
@@ -180,21 +181,37 @@ mod tests {
         control.spawn(async move { watched.watch(handle).await });
         for _ in 0..10 {
             let (thaw, frozen) = mpsc::channel::<()>();
+            let (begin, begun) = mpsc::channel();
+            let (first, ring_first) = bell(&workers);
             let append = Arc::clone(&spare);
-            // Woken by a timer: by the worker that waits for events, while the other sleeps.
             let hanging = workers.spawn(async move {
-                tokio::time::sleep(Duration::from_millis(30)).await;
-                append.place().await.run(|| frozen.recv().is_ok())
+                first.readable().await.unwrap();
+                let place = append.place().await;
+                place.run(|| begin.send(()).is_ok() && frozen.recv().is_ok())
             });
+            let (second, ring_second) = bell(&workers);
             let (done, other) = mpsc::channel();
-            workers.spawn(async move {
-                tokio::time::sleep(Duration::from_millis(60)).await;
-                done.send(())
-            });
-            other.recv_timeout(Duration::from_secs(60)).expect("a worker that hears the timer");
+            workers.spawn(async move { done.send(second.readable().await.is_ok()) });
+            // Heard by the worker that waits for sockets, while the other sleeps: a count is odd while its worker is parked.
+            let is_awake = |worker| workers.metrics().worker_park_unpark_count(worker) % 2 == 0;
+            while (0..2).any(is_awake) {
+                std::thread::yield_now();
+            }
+            ring_first.send(&[1]).unwrap();
+            begun.recv().unwrap();
+            ring_second.send(&[1]).unwrap();
+            assert!(other.recv_timeout(Duration::from_secs(60)).expect("a worker that hears the socket"));
             drop(thaw);
             assert!(!workers.block_on(hanging).unwrap());
         }
+    }
+
+    /// A socket that a task waits for, and what rings it.
+    fn bell(runtime: &tokio::runtime::Runtime) -> (UnixDatagram, std::os::unix::net::UnixDatagram) {
+        let (heard, rings) = std::os::unix::net::UnixDatagram::pair().unwrap();
+        heard.set_nonblocking(true).unwrap();
+        let _entered = runtime.enter();
+        (UnixDatagram::from_std(heard).unwrap(), rings)
     }
 
     #[test]

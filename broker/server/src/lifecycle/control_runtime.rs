@@ -1,4 +1,4 @@
-//! The runtime of the ZooKeeper session and of the controller: a thread of their own.
+//! The runtime of the ZooKeeper session, of the controller and of the watch over appends: a thread of their own.
 //!
 //! Appends and reads block the thread that serves a request while the disk works. When the disk stalls, every thread of
 //! the main runtime may be stuck; the session must be kept alive all the same, and a controller must go on electing.
